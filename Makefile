@@ -1,0 +1,56 @@
+# Everything a user or CI needs. `make` alone prints this list.
+SHELL := /bin/bash
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+STAMP := $(VENV)/.installed
+# Pinned here, because it installs everything else from requirements.lock.
+UV := uv==0.13.9
+
+export DAGSTER_HOME := $(CURDIR)
+
+.PHONY: help install run dev test lint types unit lock stop clean
+
+help:  ## this list
+	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z]+):.*## (.*)/  make \1|\2/' | column -t -s'|'
+
+$(STAMP): requirements.lock pyproject.toml
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { echo "Order Assets needs Python 3.11 or newer; try: make PYTHON=python3.12"; exit 2; }
+	@echo "Installing into $(VENV) (once, and whenever requirements.lock changes) ..."
+	@$(PYTHON) -m venv $(VENV)
+	@$(BIN)/python -m pip --quiet --disable-pip-version-check install '$(UV)' 2> >(grep -v '^WARNING: Location' >&2)
+	@$(BIN)/uv pip sync --quiet --compile-bytecode --python $(BIN)/python --require-hashes requirements.lock
+	@$(BIN)/uv pip install --quiet --python $(BIN)/python --no-deps --no-build-isolation -e .
+	@touch $@
+
+install: $(STAMP)  ## virtual environment with the locked dependencies
+
+run: $(STAMP)  ## the main job: crawl every account, build facts and summaries, print verdicts and revenue
+	@$(BIN)/order-assets run
+
+dev: $(STAMP)  ## Dagster UI and daemon on http://127.0.0.1:3000 over the same data
+	@$(BIN)/order-assets dev
+
+test: lint types unit  ## lint, types, the whole test suite
+
+lint: $(STAMP)
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+
+types: $(STAMP)
+	$(BIN)/mypy
+
+unit: $(STAMP)
+	$(BIN)/python -m pytest
+
+lock: $(STAMP)  ## renew requirements.lock from pyproject.toml
+	$(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-header --extra dev pyproject.toml -o requirements.lock
+
+stop: $(STAMP)  ## stop the embedded PostgreSQL and the sandbox (data stay)
+	@$(BIN)/order-assets sandbox stop
+	@$(BIN)/order-assets db stop
+
+clean: stop  ## stop, and delete the data, keys and reports of this folder
+	@# as root, the data may lie elsewhere; see the embedded server
+	@if [ -f .order_assets/postgres/location ]; then rm -rf "$$(cat .order_assets/postgres/location)"; fi
+	rm -rf .order_assets

@@ -1,0 +1,158 @@
+"""Scalev v3: one customer's orders as cursor pages, and the refresh of that customer's tokens.
+
+Only the envelope and each order's identity are read here; the order itself is decoded in `domain.scalev`.
+Sources: the vendor's OpenAPI document 3.0.0 and its storefront authentication guide.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
+from urllib.parse import quote
+
+import httpx
+import msgspec
+
+from order_assets.clients.errors import AccountError, ContractError, Reason, SignInError, TransientError
+from order_assets.clients.http import Http, RawPage, RetryPolicy, check_status, with_retries
+from order_assets.clients.pagination import PageFacts
+
+
+@dataclass(frozen=True, slots=True)
+class Tokens:
+    """An access token with its end of life (aware UTC), and the single-use refresh token that renews it."""
+
+    access: str = field(repr=False)
+    refresh: str | None = field(repr=False)
+    access_expires_at: datetime | None
+
+
+class _OrderHead(msgspec.Struct):
+    order_id: msgspec.Raw = msgspec.Raw()
+    id: msgspec.Raw = msgspec.Raw()
+
+
+class _Envelope(msgspec.Struct):
+    data: list[_OrderHead]
+    has_next: bool | None = None
+    next_cursor: str | None = None
+
+
+class _TokenBody(msgspec.Struct):
+    access: str
+    refresh: str | None = None
+    expires_in: msgspec.Raw = msgspec.Raw()
+
+
+_ENVELOPE = msgspec.json.Decoder(_Envelope)
+_TOKENS = msgspec.json.Decoder(_TokenBody)
+
+
+@dataclass(frozen=True, slots=True)
+class ScalevClient:
+    """The two calls we make. `page_size` stays the same during a walk, since cursors may be bound to it."""
+
+    http: Http
+    page_size: int = 25
+    retry: RetryPolicy = field(default_factory=RetryPolicy)
+
+    async def orders_page(self, store_id: str, access_token: str, cursor: str | None) -> tuple[RawPage, PageFacts]:
+        """Fetch one page, newest orders first as far as the vendor keeps to it; `cursor` None is the first page.
+
+        Raises:
+            SignInError: the access token is refused (`token_expired`).
+            ContractError: the cursor is rejected (`cursor_rejected`) or the envelope is not the documented one.
+            AccountError: store or customer are unknown, or the store's plan has lapsed (`api_error`).
+            TransientError: still failing after the retries; RateLimitedError if the wait is beyond our patience.
+        """
+        params: dict[str, str | int] = {"page_size": self.page_size}
+        if cursor is not None:
+            params["next_cursor"] = cursor
+        facts: list[PageFacts] = []
+
+        async def ask() -> RawPage:
+            request = self.http.request(
+                "GET",
+                f"/v3/stores/{quote(store_id, safe='')}/customers/me/orders",
+                params=params,
+                headers={"Authorization": f"Bearer {access_token}"},
+            )
+            page = await self.http.send(request)
+            facts[:] = [_read(page, has_cursor=cursor is not None)]
+            return page
+
+        page = await with_retries(ask, self.retry)
+        return page, facts[0]
+
+    async def refresh(self, store_id: str, storefront_key: str, refresh_token: str) -> Tokens:
+        """Trade a refresh token for new tokens. Sent once and never repeated: the token is spent by the attempt.
+
+        Raises:
+            SignInError: the token or its whole family is refused (`sign_in_needed`); a person must sign in again.
+            AccountError: the answer was lost on the way, so the token may be spent (`sign_in_needed`).
+        """
+        request = self.http.request(
+            "POST",
+            f"/v3/stores/{quote(store_id, safe='')}/public/auth/jwt/refresh",
+            json={"refresh": refresh_token},
+            headers={"X-Scalev-Storefront-Api-Key": storefront_key},
+        )
+        try:
+            page = await self.http.send(request)
+            check_status(page)
+            if page.http_status == httpx.codes.OK:
+                body = _TOKENS.decode(page.content)
+                return Tokens(body.access, body.refresh, _end_of_life(body.expires_in))
+        except (TransientError, ContractError, msgspec.DecodeError, UnicodeDecodeError, OverflowError):
+            raise AccountError(
+                Reason.SIGN_IN_NEEDED,
+                "the answer to the token refresh was lost; sign in again for new tokens",
+            ) from None
+        raise SignInError(
+            Reason.SIGN_IN_NEEDED,
+            f"the token refresh was refused ({page.http_status}); sign in again for new tokens",
+        )
+
+
+def _end_of_life(expires_in: msgspec.Raw) -> datetime | None:
+    """Read a lifetime in seconds; an odd one must not cost the tokens beside it, since the old ones are spent."""
+    try:
+        return datetime.now(UTC) + timedelta(seconds=float(bytes(expires_in).strip(b'"')))
+    except (ValueError, OverflowError):
+        return None
+
+
+def _read(page: RawPage, *, has_cursor: bool) -> PageFacts:
+    check_status(page)
+    status = page.http_status
+    if status == httpx.codes.UNAUTHORIZED:
+        raise SignInError(Reason.TOKEN_EXPIRED, "the access token is refused (401)")
+    if status == httpx.codes.BAD_REQUEST and has_cursor:
+        raise ContractError(Reason.CURSOR_REJECTED, "the cursor is rejected (400)", page)
+    if status in {httpx.codes.FORBIDDEN, httpx.codes.NOT_FOUND}:
+        raise AccountError(
+            Reason.API_ERROR,
+            f"the API answers {status}: unknown store or customer, or the store's plan has lapsed",
+        )
+    if status != httpx.codes.OK:
+        raise ContractError(Reason.API_ERROR, f"the API answers {status}", page)
+    try:
+        envelope = _ENVELOPE.decode(page.content)
+    except msgspec.ValidationError as error:
+        raise ContractError(Reason.BAD_ENVELOPE, f"not the documented page: {error}", page) from None
+    except RecursionError:
+        raise ContractError(Reason.BAD_ENVELOPE, "the body is nested deeper than any page", page) from None
+    except (msgspec.DecodeError, UnicodeDecodeError):
+        # Gateways answer with HTML or cut bodies short; both pass. The bytes are kept if they do not.
+        raise TransientError(Reason.BAD_JSON, "the body is not JSON", page) from None
+    keys = tuple(identity(order.order_id) or identity(order.id) for order in envelope.data)
+    has_next = envelope.has_next if envelope.has_next is not None else bool(envelope.next_cursor)
+    return PageFacts(keys=keys, more=has_next, next_cursor=envelope.next_cursor)
+
+
+def identity(raw: msgspec.Raw) -> str:
+    """Return an identifier as text, whether the API sent a string, a number of any length, null or nothing."""
+    text = bytes(raw).decode(errors="replace")
+    if text in {"", "null"}:
+        return ""
+    return str(msgspec.json.decode(text)).strip() if text.startswith('"') else text

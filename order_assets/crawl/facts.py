@@ -1,0 +1,219 @@
+"""Raw pages of finished crawls into facts: decrypt, derive, load, a bounded batch at a time.
+
+The derivation itself is in `domain`, the statements are in `warehouse.load`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+
+import sqlalchemy as sa
+from sqlalchemy.dialects.postgresql import ARRAY
+
+from order_assets.clients.http import decode
+from order_assets.crawl.encryption import PageCipher, Vault
+from order_assets.domain import ktsp, scalev
+from order_assets.domain.pages import Frames, Page
+from order_assets.domain.recognition import Policy
+from order_assets.settings import Settings
+from order_assets.warehouse.ledger_schema import accounts, crawls, order_pages, page_keys
+from order_assets.warehouse.load import FactsLoad, LoadCounts
+
+BATCH_ORDERS = 5_000  # orders per transaction: bounds memory, and is large enough for set-based work to pay
+_FRAME_ORDERS = 5_000
+_SERVER_TROUBLE = {"08", "25", "40", "42", "53", "55", "57", "58", "XX"}  # classes of SQLSTATE that no page can cause
+_DERIVE: dict[str, Callable[[Sequence[Page], Policy, str], Frames]] = {"scalev": scalev.derive, "ktsp": ktsp.derive}
+
+
+@dataclass(frozen=True, slots=True)
+class _Pending:
+    crawl_id: int
+    items: int
+
+
+def policy_of(settings: Settings) -> Policy:
+    """Return the merchant's choices as the domain takes them."""
+    section = settings.accounts.policy
+    return Policy(recognition=section.recognition, store_geography=section.store_geography)
+
+
+def load_pending(
+    engine: sa.Engine,
+    settings: Settings,
+    run_id: str,
+    on_batch: Callable[[LoadCounts], None] = lambda _counts: None,
+) -> LoadCounts:
+    """Load every finished crawl that is not in the facts yet, oldest first; return what that did.
+
+    Each batch is one transaction and holds whole crawls, so a reader never sees half an account.
+    """
+    vault = Vault(settings.keys.encryption)
+    total = LoadCounts()
+    with engine.connect() as connection:
+        pending = _pending(connection)
+    for batch in _batches(pending):
+        try:
+            counts = _load(engine, batch, vault, settings, run_id)
+        except Exception as error:
+            if _is_of_the_database(error):
+                raise
+            counts = _load_one_by_one(engine, batch, vault, settings, run_id)
+        total += counts
+        on_batch(counts)
+    return total
+
+
+def _load(engine: sa.Engine, batch: Sequence[int], vault: Vault, settings: Settings, run_id: str) -> LoadCounts:
+    with engine.begin() as connection:
+        load = FactsLoad(connection)
+        waiting = _still_pending(connection, batch)  # another load may have come first and taken some
+        for frames in _frames(connection, waiting, vault, settings):
+            load.add(frames)
+        return load.merge(waiting, run_id)
+
+
+def _load_one_by_one(
+    engine: sa.Engine, batch: Sequence[int], vault: Vault, settings: Settings, run_id: str
+) -> LoadCounts:
+    """Load the crawls of a batch apart, so that only the one that cannot be loaded is left out, and says so."""
+    total = LoadCounts()
+    for crawl_id in batch:
+        try:
+            total += _load(engine, [crawl_id], vault, settings, run_id)
+        except Exception as error:
+            if _is_of_the_database(error):
+                raise
+            # The type alone: the message may quote the row.
+            words = f"its pages are kept but could not be loaded ({type(getattr(error, 'orig', error)).__name__})"
+            with engine.begin() as connection:
+                connection.execute(
+                    sa.update(crawls)
+                    .where(crawls.c.crawl_id == crawl_id)
+                    .values(status="failed", reason="bad_envelope", reason_words=words, loaded_at=sa.func.now())
+                )
+    return total
+
+
+def _is_of_the_database(error: Exception) -> bool:
+    """Whether the server or the connection is at fault rather than the data: trying the rest would be no use."""
+    if not isinstance(error, sa.exc.DBAPIError):
+        return isinstance(error, OSError | sa.exc.SQLAlchemyError)
+    state = getattr(error.orig, "sqlstate", None) or "08"
+    return error.connection_invalidated or state[:2] in _SERVER_TROUBLE
+
+
+def _pending(connection: sa.Connection) -> list[_Pending]:
+    query = (
+        sa.select(crawls.c.crawl_id, sa.func.coalesce(sa.func.sum(order_pages.c["items"]), 0))
+        .outerjoin(order_pages, order_pages.c.crawl_id == crawls.c.crawl_id)
+        .where(crawls.c.loaded_at.is_(None), crawls.c.status != "running", crawls.c.pages > 0)
+        .group_by(crawls.c.crawl_id)
+        .order_by(crawls.c.crawl_id)
+    )
+    return [_Pending(crawl_id, int(items)) for crawl_id, items in connection.execute(query)]
+
+
+def _still_pending(connection: sa.Connection, batch: Sequence[int]) -> list[int]:
+    query = sa.select(crawls.c.crawl_id).where(_is_one_of(batch), crawls.c.loaded_at.is_(None))
+    return list(connection.execute(query.order_by(crawls.c.crawl_id)).scalars())
+
+
+def _is_one_of(batch: Sequence[int]) -> sa.ColumnElement[bool]:
+    return crawls.c.crawl_id == sa.any_(sa.bindparam(None, list(batch), type_=ARRAY(sa.BigInteger)))
+
+
+def _batches(pending: Sequence[_Pending]) -> Iterator[list[int]]:
+    batch: list[int] = []
+    held = 0
+    for crawl in pending:
+        if batch and held + crawl.items > BATCH_ORDERS:
+            yield batch
+            batch, held = [], 0
+        batch.append(crawl.crawl_id)
+        held += crawl.items
+    if batch:
+        yield batch
+
+
+def _frames(connection: sa.Connection, batch: Sequence[int], vault: Vault, settings: Settings) -> Iterator[Frames]:
+    """Derive the batch's pages source by source, never holding more than a bounded number of orders."""
+    policy, hmac_key = policy_of(settings), settings.keys.hmac.get_secret_value()
+    for source_system, derive in _DERIVE.items():
+        held: list[Page] = []
+        orders = 0
+        for page, items in _pages(connection, batch, source_system, vault):
+            held.append(page)
+            orders += items
+            if orders >= _FRAME_ORDERS:
+                yield derive(held, policy, hmac_key)
+                held, orders = [], 0
+        if held:
+            yield derive(held, policy, hmac_key)
+
+
+def _pages(
+    connection: sa.Connection, batch: Sequence[int], source_system: str, vault: Vault
+) -> Iterator[tuple[Page, int]]:
+    """Yield the readable pages of crawls, decrypted and decoded, in the order they were fetched.
+
+    A page whose body equals one of the account's crawl before brings nothing new: that crawl is in the facts already,
+    or comes before this one. An unchanged history thus costs a comparison of hashes.
+    """
+    before = crawls.alias("before")
+    crawl_before = (
+        sa.select(sa.func.max(before.c.crawl_id))
+        .where(
+            before.c.source_system == crawls.c.source_system,
+            before.c.partition_key == crawls.c.partition_key,
+            before.c.crawl_id < crawls.c.crawl_id,
+            before.c.pages > 0,
+        )
+        .correlate(crawls)
+        .scalar_subquery()
+    )
+    seen = order_pages.alias("seen")
+    is_known = sa.exists().where(
+        seen.c.crawl_id == crawl_before,
+        seen.c.body_sha256 == order_pages.c.body_sha256,
+        seen.c["items"] > 0,
+        seen.c.fetched_at <= order_pages.c.fetched_at,
+    )
+    account = sa.and_(
+        accounts.c.source_system == crawls.c.source_system, accounts.c.partition_key == crawls.c.partition_key
+    )
+    key = sa.and_(
+        page_keys.c.source_system == crawls.c.source_system, page_keys.c.partition_key == crawls.c.partition_key
+    )
+    query = (
+        sa.select(order_pages, accounts, page_keys.c.wrapped_key, order_pages.c["items"].label("orders"))
+        .join(crawls, crawls.c.crawl_id == order_pages.c.crawl_id)
+        .join(accounts, account)
+        .join(page_keys, key)
+        .where(
+            _is_one_of(batch),
+            crawls.c.source_system == source_system,
+            order_pages.c["items"] > 0,
+            ~is_known,
+        )
+        .order_by(order_pages.c.crawl_id, order_pages.c.page_number)
+    )
+    ciphers: dict[str, PageCipher] = {}
+    with connection.execute(query.execution_options(yield_per=50)) as rows:
+        for row in rows:
+            cipher = ciphers.get(row.partition_key)
+            if cipher is None:
+                cipher = ciphers[row.partition_key] = PageCipher.of(vault.open(row.wrapped_key))
+            body = cipher.decrypt(row.body, row.crawl_id, row.page_number)
+            page = Page(
+                content=decode(body, row.content_encoding),
+                source_account=row.source_account,
+                partition_key=row.partition_key,
+                time_zone=row.time_zone,
+                currency_code=row.currency,
+                fetched_at=row.fetched_at,
+                crawl_id=row.crawl_id,
+                page_number=row.page_number,
+                known_customer_key=row.customer_key,
+            )
+            yield page, row.orders

@@ -1,0 +1,51 @@
+"""What a database remembers of the installation that fills it, so that other keys or rules cannot mix in unnoticed."""
+
+from __future__ import annotations
+
+import hashlib
+
+import sqlalchemy as sa
+from sqlalchemy.dialects.postgresql import insert
+
+from order_assets.crawl.encryption import DecryptionError, Vault
+from order_assets.settings import Settings, SettingsError
+from order_assets.warehouse.ledger_schema import installation, page_keys
+
+_OTHER_RULES = (
+    "[policy] is not what this database was filled with. Orders that change from now on follow the new policy,"
+    " the others keep the old one until they are loaded anew into an empty database."
+)
+
+
+def check(connection: sa.Connection, settings: Settings) -> list[str]:
+    """Compare the keys and rules with those the database was filled with, or note them the first time.
+
+    Returns:
+        Warnings: the rules changed, and orders that do not change keep the old ones.
+
+    Raises:
+        SettingsError: the keys are others; going on would give every person a second pseudonym, or leave pages that
+            nobody can read.
+    """
+    hmac_print = hashlib.sha256(f"pseudonyms {settings.keys.hmac.get_secret_value()}".encode()).hexdigest()
+    if _remembered(connection, "hmac_key_sha256", hmac_print) != hmac_print:
+        raise SettingsError(
+            "ORDER_ASSETS_HMAC_KEY: this database was filled with another key, and customers would get a second"
+            " pseudonym. Set the key it was filled with (by default it is kept in the state folder, in keys/hmac_key),"
+            " or use an empty database."
+        )
+    wrapped = connection.execute(sa.select(page_keys.c.wrapped_key).limit(1)).scalar_one_or_none()
+    if wrapped is not None:
+        try:
+            Vault(settings.keys.encryption).open(wrapped)
+        except DecryptionError as error:
+            raise SettingsError(f"ORDER_ASSETS_ENCRYPTION_KEY: {error}") from None
+    rules = settings.accounts.policy.model_dump_json(include={"recognition", "store_geography"})
+    if _remembered(connection, "rules", rules) != rules:
+        return [_OTHER_RULES]
+    return []
+
+
+def _remembered(connection: sa.Connection, name: str, value: str) -> str:
+    connection.execute(insert(installation).values(name=name, value=value).on_conflict_do_nothing())
+    return str(connection.execute(sa.select(installation.c.value).where(installation.c.name == name)).scalar_one())

@@ -1,0 +1,14 @@
+"""Loads everything under `defs`; nothing else. `workspace.yaml` points here."""
+
+from pathlib import Path
+
+import dagster as dg
+
+
+@dg.definitions
+def defs() -> dg.Definitions:
+    """Return the definitions of this code location; steps run in the run's own process, since they are few."""
+    return dg.Definitions.merge(
+        dg.load_from_defs_folder(path_within_project=Path(__file__).parent),
+        dg.Definitions(executor=dg.in_process_executor),
+    )

@@ -1,0 +1,151 @@
+"""Schedules and sensors. Sensors read our own tables, so nothing is missed after downtime or done twice."""
+
+from collections.abc import Iterator
+from datetime import UTC, date, datetime, timedelta
+
+import dagster as dg
+import sqlalchemy as sa
+
+from order_assets import runtime
+from order_assets.crawl import accounts
+from order_assets.defs.marts.facts import load_facts
+from order_assets.defs.marts.summaries import summarise_months
+from order_assets.defs.partitions import KTSP_MEMBERS, MONTHS, SCALEV_CUSTOMERS
+from order_assets.defs.raw.order_pages import refresh_orders
+from order_assets.defs.resources import WarehouseResource
+from order_assets.warehouse import summaries
+from order_assets.warehouse.ledger_schema import crawls, touched_months
+
+_PARTITIONS = {"scalev": SCALEV_CUSTOMERS, "ktsp": KTSP_MEMBERS}
+
+refresh_orders_hourly = dg.ScheduleDefinition(
+    name="refresh_orders_hourly",
+    job=refresh_orders,
+    cron_schedule="0 * * * *",
+    execution_timezone="UTC",
+    description="Crawl every active account at the full hour. Switch it on when your accounts are configured.",
+)
+
+
+def sync_partitions(instance: dg.DagsterInstance, connection: sa.Connection) -> int:
+    """Add a partition for every account that has none; return how many. Keys with history are never deleted."""
+    added = 0
+    for source_system, definition in _PARTITIONS.items():
+        assert definition.name is not None  # noqa: S101 - both are named
+        known = set(instance.get_dynamic_partitions(definition.name))
+        new = [key for key in accounts.active_keys(connection, source_system) if key not in known]
+        if new:
+            instance.add_dynamic_partitions(definition.name, new)  # one statement; requests of a sensor are one each
+        added += len(new)
+    return added
+
+
+@dg.sensor(
+    minimum_interval_seconds=30,
+    default_status=dg.DefaultSensorStatus.RUNNING,
+    description="Keeps partitions equal to the configured accounts. Accounts that left are retired, never deleted.",
+)
+def accounts_sensor(context: dg.SensorEvaluationContext, warehouse: WarehouseResource) -> dg.SkipReason:
+    """Follow the accounts file."""
+    settings = runtime.open_settings()
+    with warehouse.engine.begin() as connection:
+        change = accounts.sync(connection, settings)
+        added = sync_partitions(context.instance, connection)
+    return dg.SkipReason(f"{added} partitions added, {change.changed} accounts changed, {change.retired} retired")
+
+
+@dg.sensor(
+    job=load_facts,
+    minimum_interval_seconds=30,
+    default_status=dg.DefaultSensorStatus.RUNNING,
+    description="Loads the facts when finished crawls are waiting, as soon as no crawl run is under way.",
+)
+def fetched_pages_sensor(
+    context: dg.SensorEvaluationContext, warehouse: WarehouseResource
+) -> dg.RunRequest | dg.SkipReason:
+    """Follow the ledger of crawls."""
+    waiting = sa.select(sa.func.max(crawls.c.crawl_id), sa.func.count()).where(
+        crawls.c.loaded_at.is_(None), crawls.c.status != "running", crawls.c.pages > 0
+    )
+    with warehouse.engine.connect() as connection:
+        newest, count = connection.execute(waiting).one()
+    if not count:
+        return dg.SkipReason("every finished crawl is in the facts")
+    busy = _under_way(context.instance, "refresh_orders", "retry_failed_accounts", "load_facts")
+    if busy:
+        return dg.SkipReason(f"{count} crawls are waiting for {busy} to end")
+    # The hour is in the key so that a load that failed is tried again, and a newer crawl is never held up.
+    return dg.RunRequest(run_key=f"{newest}@{datetime.now(UTC):%Y-%m-%dT%H}")
+
+
+@dg.sensor(
+    job=summarise_months,
+    minimum_interval_seconds=30,
+    default_status=dg.DefaultSensorStatus.RUNNING,
+    description="Recomputes the months whose facts changed: one run per stretch of consecutive months.",
+)
+def restated_months_sensor(
+    context: dg.SensorEvaluationContext, warehouse: WarehouseResource
+) -> list[dg.RunRequest] | dg.SkipReason:
+    """Follow the months that loads touched."""
+    with warehouse.engine.connect() as connection:
+        due = due_stretches(connection)
+        newest = connection.execute(sa.select(sa.func.max(touched_months.c.change_number))).scalar_one()
+    if not due:
+        return dg.SkipReason("every summary is up to date")
+    busy = _under_way(context.instance, "load_facts", "summarise_months")
+    if busy:
+        return dg.SkipReason(f"{len(due)} stretches of months are waiting for {busy} to end")
+    latest = context.instance.get_runs(dg.RunsFilter(job_name="load_facts"), limit=1)
+    if latest and latest[0].status is dg.DagsterRunStatus.FAILURE:
+        return dg.SkipReason("the latest load_facts failed; its checks guard what is published")
+    hour = f"{datetime.now(UTC):%Y-%m-%dT%H}"
+    return [
+        dg.RunRequest(run_key=f"{first}..{last}@{newest}@{hour}", tags=month_range(first, last)) for first, last in due
+    ]
+
+
+def due_stretches(connection: sa.Connection) -> list[tuple[date, date]]:
+    """Return the stretches of months to recompute, as first and last month; none if no facts changed.
+
+    The first time it is every month there is a partition for: that costs no more than the months with orders, and a
+    partition that stays missing afterwards means something.
+    """
+    stale = sorted({m for name in summaries.MONTHLY_TABLES for m in summaries.stale_months(connection, name)})
+    if stale and summaries.is_first_time(connection):
+        every = [date.fromisoformat(key) for key in MONTHS.get_partition_keys()]
+        return [(every[0], every[-1])]
+    return list(stretches(stale)) if stale else []
+
+
+def _under_way(instance: dg.DagsterInstance, *jobs: str) -> str | None:
+    """Return the name of one of the jobs that has a run queued or going on."""
+    states = [
+        dg.DagsterRunStatus.QUEUED,
+        dg.DagsterRunStatus.NOT_STARTED,
+        dg.DagsterRunStatus.STARTING,
+        dg.DagsterRunStatus.STARTED,
+    ]
+    for job in jobs:
+        if instance.get_runs(dg.RunsFilter(job_name=job, statuses=states), limit=1):
+            return job
+    return None
+
+
+def stretches(months: list[date]) -> Iterator[tuple[date, date]]:
+    """Yield first and last of each stretch of consecutive months (first days, ascending)."""
+    first = last = months[0]
+    for month in months[1:]:
+        if month != (last + timedelta(days=32)).replace(day=1):
+            yield first, last
+            first = month
+        last = month
+    yield first, last
+
+
+def month_range(first: date, last: date) -> dict[str, str]:
+    """Return the tags by which Dagster knows a run over a range of months."""
+    return {
+        "dagster/asset_partition_range_start": first.isoformat(),
+        "dagster/asset_partition_range_end": last.isoformat(),
+    }

@@ -1,0 +1,1 @@
+"""Asset checks over the statements of warehouse.checks."""

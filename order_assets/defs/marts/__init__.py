@@ -1,0 +1,1 @@
+"""Facts and summaries, as assets over the tables of schema marts."""

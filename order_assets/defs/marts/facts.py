@@ -1,0 +1,40 @@
+"""Facts and dimensions: one step, since they come from the same pages and change in the same transactions."""
+
+from collections.abc import Iterator
+
+import dagster as dg
+
+from order_assets.crawl.facts import load_pending
+from order_assets.defs.marts.tables import RAW_PAGES, mart, mart_spec, row_count
+from order_assets.defs.raw.order_pages import QUIET
+from order_assets.defs.resources import WarehouseResource
+
+TABLES = ("order_facts", "order_lifecycle", "discount_facts", "dim_store", "dim_customer")
+
+
+@dg.multi_asset(name="facts", specs=[mart_spec(name, group="facts", deps=RAW_PAGES) for name in TABLES])
+def facts(context: dg.AssetExecutionContext, warehouse: WarehouseResource) -> Iterator[dg.MaterializeResult[None]]:
+    """Load the pages of every finished crawl that is not in the facts yet; unchanged orders are not written."""
+    counts = load_pending(warehouse.engine, warehouse.settings, context.run.run_id)
+    context.log.info("%d orders are new, %d changed", counts.orders_new, counts.orders_changed)
+    with warehouse.engine.connect() as connection:
+        for name in TABLES:
+            yield dg.MaterializeResult(
+                asset_key=mart(name),
+                metadata={
+                    "dagster/row_count": row_count(connection, name),
+                    "orders new": counts.orders_new,
+                    "orders changed": counts.orders_changed,
+                    "orders sent again unchanged": counts.orders_unchanged,
+                    "stale payloads ignored": counts.stale_payloads,
+                    "months touched": ", ".join(f"{month:%Y-%m}" for month in sorted(counts.months)) or "none",
+                },
+            )
+
+
+load_facts = dg.define_asset_job(
+    "load_facts",
+    selection=dg.AssetSelection.groups("facts"),
+    description="Bring the facts up to date with the raw pages, and check them.",
+    config=QUIET,
+)

@@ -1,0 +1,57 @@
+"""What an asset over a table shows: its columns with descriptions, its row count, its place."""
+
+import dagster as dg
+import sqlalchemy as sa
+from sqlalchemy.dialects import postgresql
+
+from order_assets.warehouse.schema import metadata
+
+RAW_PAGES = [dg.AssetKey(["raw", "scalev_order_pages"]), dg.AssetKey(["raw", "ktsp_order_pages"])]
+_MONTHS_NOTE = " One partition per month; a month that begins stays missing until it has orders."
+_POSTGRESQL = postgresql.dialect()  # type: ignore[no-untyped-call]  # SQLAlchemy leaves it untyped
+
+
+def mart(name: str) -> dg.AssetKey:
+    """Return the key of a table in schema `marts`."""
+    return dg.AssetKey(["marts", name])
+
+
+def mart_spec(
+    name: str,
+    *,
+    group: str,
+    deps: list[dg.AssetKey],
+    partitions_def: dg.PartitionsDefinition[str] | None = None,
+) -> dg.AssetSpec:
+    """Return the spec of a table in schema `marts`; description and columns come from the schema."""
+    table = metadata.tables[f"marts.{name}"]
+    columns = [
+        dg.TableColumn(
+            column.name,
+            type=column.type.compile(dialect=_POSTGRESQL).lower(),
+            description=column.comment,
+            constraints=dg.TableColumnConstraints(nullable=bool(column.nullable), unique=False),
+        )
+        for column in table.columns
+    ]
+    return dg.AssetSpec(
+        mart(name),
+        deps=deps,
+        description=f"{table.comment}.{_MONTHS_NOTE if partitions_def else ''}",
+        group_name=group,
+        kinds={"postgres", "sql" if partitions_def else "pandas"},
+        owners=["team:analytics"],
+        tags={"layer": "marts"},
+        code_version="1",
+        partitions_def=partitions_def,
+        metadata={
+            "dagster/column_schema": dg.TableSchema(columns=columns),
+            "dagster/table_name": f"marts.{name}",
+        },
+    )
+
+
+def row_count(connection: sa.Connection, name: str) -> int:
+    """Count the rows of a table in schema `marts`."""
+    table = metadata.tables[f"marts.{name}"]
+    return int(connection.execute(sa.select(sa.func.count()).select_from(table)).scalar_one())

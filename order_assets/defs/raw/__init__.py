@@ -1,0 +1,1 @@
+"""Raw pages: one asset per API, one partition per account."""

@@ -1,0 +1,90 @@
+"""Resources: `warehouse`, `scalev` and `ktsp`.
+
+They carry no secret in their configuration. Credentials are read from the accounts file (or the sandbox) when a run
+needs them, so nothing of them can appear in the UI, in run config or in events.
+"""
+
+from collections.abc import Collection
+from functools import cached_property
+
+import dagster as dg
+import sqlalchemy as sa
+
+from order_assets import runtime
+from order_assets.crawl import accounts, installation
+from order_assets.crawl.run import OnResult, crawl_accounts
+from order_assets.settings import Settings, SourceSystem
+
+
+class WarehouseResource(dg.ConfigurableResource[None]):
+    """PostgreSQL: the configured server or the embedded one, with its schemas up to date."""
+
+    @cached_property
+    def engine(self) -> sa.Engine:
+        """Connections of this process."""
+        return runtime.open_engine()
+
+    @cached_property
+    def settings(self) -> Settings:
+        """Environment and accounts file, with the roster in `ops.accounts` brought up to date."""
+        settings = runtime.open_settings()
+        with self.engine.begin() as connection:
+            installation.check(connection, settings)
+            accounts.sync(connection, settings)
+        return settings
+
+    def teardown_after_execution(self, context: dg.InitResourceContext) -> None:
+        """Close the connections."""
+        del context
+        if "engine" in self.__dict__:
+            self.engine.dispose()
+
+
+class _ApiResource(dg.ConfigurableResource[None]):
+    warehouse: dg.ResourceDependency[WarehouseResource]
+
+    def _active(self, source_system: SourceSystem) -> list[str]:
+        _ = self.warehouse.settings  # brings the roster up to date
+        with self.warehouse.engine.connect() as connection:
+            return accounts.active_keys(connection, source_system)
+
+    def _crawl(self, source_system: SourceSystem, keys: Collection[str], run_id: str, on_result: OnResult) -> None:
+        wanted = set(keys).intersection(self._active(source_system))
+        crawl_accounts(source_system, wanted, self.warehouse.settings, self.warehouse.engine, run_id, on_result)
+
+
+class ScalevResource(_ApiResource):
+    """The Scalev API with the credentials of every configured customer."""
+
+    def active_accounts(self) -> list[str]:
+        """Partition keys of the accounts to crawl."""
+        return self._active("scalev")
+
+    def crawl(self, keys: Collection[str], run_id: str, on_result: OnResult) -> None:
+        """Crawl accounts by partition key; retired ones are left alone."""
+        self._crawl("scalev", keys, run_id, on_result)
+
+
+class KtspResource(_ApiResource):
+    """The KTSP API with the credentials of every configured programme and member."""
+
+    def active_accounts(self) -> list[str]:
+        """Partition keys of the accounts to crawl."""
+        return self._active("ktsp")
+
+    def crawl(self, keys: Collection[str], run_id: str, on_result: OnResult) -> None:
+        """Crawl accounts by partition key; retired ones are left alone."""
+        self._crawl("ktsp", keys, run_id, on_result)
+
+
+@dg.definitions
+def resources() -> dg.Definitions:
+    """Bind the resources to their names."""
+    warehouse = WarehouseResource()
+    return dg.Definitions(
+        resources={
+            "warehouse": warehouse,
+            "scalev": ScalevResource(warehouse=warehouse),
+            "ktsp": KtspResource(warehouse=warehouse),
+        }
+    )

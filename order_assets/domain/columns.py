@@ -1,0 +1,90 @@
+"""Arrow types used in every frame, and readers that turn JSON values of uncertain type into one typed column.
+
+What a value means belongs to the modules of the sources; exact money is in `money`, instants are in `clock`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from typing import Any
+
+import pandas as pd
+import pyarrow as pa
+import pyarrow.compute as pc
+
+TEXT = pd.ArrowDtype(pa.string())
+BOOL = pd.ArrowDtype(pa.bool_())
+INT = pd.ArrowDtype(pa.int64())
+DATE = pd.ArrowDtype(pa.date32())
+INSTANT = pd.ArrowDtype(pa.timestamp("us", "UTC"))  # aware UTC, microseconds, as PostgreSQL keeps it
+MONEY = pd.ArrowDtype(pa.decimal128(20, 4))  # like numeric(20,4)
+
+INT4_MAX = 2**31 - 1
+
+
+def text(values: Iterable[Any]) -> pd.Series:
+    """Return a text column; numbers become their digits, other JSON values (objects, lists, booleans) null.
+
+    NUL characters are replaced, since PostgreSQL cannot hold them.
+    """
+    items = values if isinstance(values, Sequence) else list(values)
+    try:
+        array = pa.array(items, pa.string())
+    except (pa.ArrowInvalid, pa.ArrowTypeError):
+        array = pa.array([_as_text(value) for value in items], pa.string())
+    return series(pc.replace_substring(array, "\0", "\N{REPLACEMENT CHARACTER}"))
+
+
+def label(values: Iterable[Any]) -> pd.Series:
+    """Return a text column, trimmed; blank counts as null."""
+    trimmed = pc.utf8_trim_whitespace(arrow(text(values)))
+    return series(pc.if_else(pc.equal(trimmed, ""), pa.scalar(None, pa.string()), trimmed))
+
+
+def lowered(values: Iterable[Any]) -> pd.Series:
+    """Return a label column in lower case, as statuses are compared."""
+    return series(pc.utf8_lower(arrow(label(values))))
+
+
+def integer(values: Iterable[Any]) -> pd.Series:
+    """Return an integer column that fits PostgreSQL's int; whole numbers sent as text are read, the rest is null."""
+    return series(pa.array([_as_integer(value) for value in values], pa.int64()))
+
+
+def boolean(values: Iterable[Any]) -> pd.Series:
+    """Return a boolean column; anything but true and false is null."""
+    return series(pa.array([value if isinstance(value, bool) else None for value in values], pa.bool_()))
+
+
+def constant(value: object, length: int, dtype: pd.ArrowDtype) -> pd.Series:
+    """Return a column that holds one value (or null) throughout."""
+    return series(pa.repeat(pa.scalar(value, dtype.pyarrow_dtype), length))
+
+
+def series(array: pa.Array | pa.ChunkedArray) -> pd.Series:
+    """Wrap an Arrow array as a pandas column without copying."""
+    return pd.Series(pd.arrays.ArrowExtensionArray(array))
+
+
+def arrow(column: pd.Series) -> pa.Array:
+    """Return the Arrow array behind a pandas column, as one chunk."""
+    chunked = column.array.__arrow_array__()
+    return chunked.combine_chunks() if isinstance(chunked, pa.ChunkedArray) else chunked
+
+
+def _as_text(value: Any) -> str | None:
+    if isinstance(value, str):
+        return value
+    if isinstance(value, int | float) and not isinstance(value, bool):
+        return str(value)
+    return None
+
+
+def _as_integer(value: Any) -> int | None:
+    if isinstance(value, bool) or not isinstance(value, int | float | str):
+        return None
+    try:
+        number = int(value)
+    except (ValueError, OverflowError):
+        return None
+    return number if abs(number) <= INT4_MAX and float(value) == number else None

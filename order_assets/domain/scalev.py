@@ -1,0 +1,455 @@
+"""Scalev orders: what the documented fields mean, as rows of the facts (model.md sections 1 and 2).
+
+How a page is read is in `scalev_page`; what is the same for both sources, in `facts`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from decimal import Decimal
+from functools import cached_property
+from itertools import chain
+from operator import attrgetter
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from order_assets.domain import clock, facts, keys, lifecycle, money, recognition, scalev_lists
+from order_assets.domain.columns import (
+    BOOL,
+    INT4_MAX,
+    MONEY,
+    TEXT,
+    arrow,
+    boolean,
+    constant,
+    integer,
+    label,
+    lowered,
+    series,
+    text,
+)
+from order_assets.domain.pages import Frames, Page, page_columns
+from order_assets.domain.recognition import Policy
+from order_assets.domain.scalev_page import FIELDS, Order, canonical, decode
+
+SYSTEM = "scalev"
+_COMPONENTS = (
+    "product_price",
+    "product_discount",
+    "discount_code_discount",
+    "unique_code_discount",
+    "shipping_cost",
+    "shipping_discount",
+    "other_income",
+    "gross_revenue",
+)
+_CORE = ("product_price", "gross_revenue")
+_WEIGHT_LIMIT = pa.scalar(Decimal(10) ** 10, MONEY.pyarrow_dtype)  # grams; beyond it, it is not a weight
+
+
+def derive(pages: Sequence[Page], policy: Policy, hmac_key: str) -> Frames:
+    """Turn raw pages into rows of the facts and dimensions.
+
+    Raises:
+        msgspec.DecodeError: a page is not a page of orders (the crawl would have said so).
+    """
+    decoded = [decode(page.content) for page in pages]
+    orders = list(chain.from_iterable(decoded))
+    return _Derivation(orders, page_columns(pages, [len(part) for part in decoded]), policy, hmac_key).frames()
+
+
+class _Derivation:
+    """The steps from decoded orders to frames, each a column-wise function of the ones before."""
+
+    def __init__(self, orders: list[Order], pages: pd.DataFrame, policy: Policy, hmac_key: str) -> None:
+        self.pages = pages
+        self.policy = policy
+        self.hmac_key = hmac_key
+        self.length = len(orders)
+        values = zip(*map(attrgetter(*FIELDS), orders), strict=True) if orders else ([] for _ in FIELDS)
+        self.column: dict[str, Sequence[Any]] = dict(zip(FIELDS, values, strict=True))
+        self.orders = orders
+        self.flags = facts.Flags(self.length)
+
+    @cached_property
+    def fingerprints(self) -> pd.Series:
+        """Hash of each order's canonical JSON."""
+        return text([keys.payload_sha256(canonical(order)) for order in self.orders])
+
+    @cached_property
+    def amounts(self) -> dict[str, money.Amounts]:
+        """Header amounts, parsed."""
+        return {name: money.parse(self.column[name]) for name in (*_COMPONENTS, "gross_revenue_for_dropshipper")}
+
+    @cached_property
+    def instants(self) -> dict[str, clock.Instants]:
+        """All timestamps, parsed and checked against the window."""
+        names = ["created_at", "last_updated_at", *(f"{name}_time" for name in lifecycle.MILESTONES)]
+        return {name: clock.parse(self.column[name], self.pages["fetched_at"]) for name in names}
+
+    @cached_property
+    def firsts(self) -> dict[str, pd.Series]:
+        """First valid instant per milestone, from columns and history."""
+        return lifecycle.first_occurrences(self.events, self.length)
+
+    @cached_property
+    def events(self) -> pd.DataFrame:
+        """Entries into statuses, from columns and history."""
+        columns = {name: self.instants[f"{name}_time"].value for name in lifecycle.MILESTONES}
+        history = scalev_lists.history(self.column["status_history"], self.pages["fetched_at"])
+        return lifecycle.events(columns, history)
+
+    @cached_property
+    def lines(self) -> pd.DataFrame:
+        """One row per order line."""
+        return scalev_lists.lines(self.column["orderlines"])
+
+    def frames(self) -> Frames:
+        """Put the columns together."""
+        currency_code, currency_source = self.currency()
+        bad_amount = self.bad_amounts()
+        measures = self.measures()
+        excluded = facts.excluded_reason(currency_source, bad_amount)
+        reportable = series(pc.is_null(arrow(excluded)))
+        measures = facts.withhold(measures, reportable)
+        identity = self.identity()
+        orders = pd.DataFrame({
+            **identity,
+            **self.descriptors(),
+            **facts.class_columns(self.classes, self.pages["store_time_zone"]),
+            **self.times(),
+            "is_money_reportable": reportable,
+            "is_deleted_at_source": constant(False, self.length, BOOL),
+            "excluded_reason": excluded,
+            "currency_code": currency_code,
+            "currency_source": currency_source,
+            **measures,
+            **self.source_amounts(),
+            **self.counts(currency_source),
+            "payload_sha256": self.fingerprints,
+            **{name: self.pages[name] for name in ("partition_key", "crawl_id", "page_number", "position")},
+            "fetched_at": self.pages["fetched_at"],
+            "store_time_zone": self.pages["store_time_zone"],
+        })  # fmt: skip
+        self.flag_payment(measures)
+        orders["anomaly_codes"] = self.flags.column()
+        return Frames(
+            orders=orders,
+            lifecycles=lifecycle.snapshot(orders, self.events, self.firsts),
+            discounts=self.discounts(orders),
+            stores=self.stores(),
+            customers=self.customers(orders),
+        )
+
+    def identity(self) -> dict[str, pd.Series]:
+        """Natural and surrogate keys; the customer of an order without one is the account's."""
+        codes, uuids = label(self.column["order_id"]), label(self.column["id"])
+        self.flags.add("order_code_missing", pc.is_null(arrow(codes)))
+        # An order without any identifier is known by its content: kept, and the same when it comes again.
+        fingerprints = pc.binary_join_element_wise("sha256", arrow(self.fingerprints), ":")
+        order_ids = series(pc.coalesce(arrow(codes), arrow(uuids), fingerprints))
+        accounts = self.pages["source_account"]
+        systems = constant(SYSTEM, self.length, TEXT)
+        return {
+            "order_key": keys.order_keys(systems, accounts, order_ids),
+            "source_system": systems,
+            "source_account": accounts,
+            "source_order_id": order_ids,
+            "source_order_uuid": uuids,
+            "store_key": series(pc.binary_join_element_wise(arrow(systems), arrow(accounts), "|")),
+            "customer_key": self.customer_keys(),
+        }
+
+    def customer_keys(self) -> pd.Series:
+        """Pseudonyms; computed once per person, not per order."""
+        ids = label(None if customer is None else customer.id for customer in self.column["customer"])
+        self.flags.add("customer_missing", pc.is_null(arrow(ids)))
+        accounts, partitions = self.pages["source_account"].tolist(), self.pages["partition_key"].tolist()
+        known = self.pages["known_customer_key"].tolist()
+        made: dict[tuple[str, str], str] = {}
+        of_account: dict[str, str] = {}
+        result: list[str | None] = []
+        for account, partition, customer_id in zip(accounts, partitions, arrow(ids).to_pylist(), strict=True):
+            if customer_id is None:
+                result.append(None)
+                continue
+            person = (account, customer_id)
+            if person not in made:
+                made[person] = keys.customer_key(self.hmac_key, SYSTEM, account, customer_id)
+            of_account.setdefault(partition, made[person])
+            result.append(made[person])
+        for row, found in enumerate(result):
+            if found is None:
+                fallback = known[row] if isinstance(known[row], str) else None
+                result[row] = of_account.get(partitions[row]) or fallback or keys.customer_key(
+                    self.hmac_key, SYSTEM, accounts[row], f"account:{partitions[row]}"
+                )  # fmt: skip
+        return text(result)
+
+    @cached_property
+    def status(self) -> pd.Series:
+        """Order status, lower case."""
+        return lowered(self.column["status"])
+
+    @cached_property
+    def payment_status(self) -> pd.Series:
+        """Payment status, lower case."""
+        return lowered(self.column["payment_status"])
+
+    @cached_property
+    def payment_method(self) -> pd.Series:
+        """Payment method, lower case."""
+        return lowered(self.column["payment_method"])
+
+    @cached_property
+    def classes(self) -> recognition.Classes:
+        """Recognition by the policy."""
+        return recognition.classify(
+            self.status, self.payment_status, self.payment_method, self.ordered[0], self.firsts, self.policy
+        )
+
+    @cached_property
+    def ordered(self) -> tuple[pd.Series, pd.Series]:
+        """When the order was placed, and which field said so."""
+        moments = {
+            "created_at": self.instants["created_at"].value,
+            "draft_time": self.instants["draft_time"].value,
+            "pending_time": self.instants["pending_time"].value,
+            "earliest_time": clock.earliest(self.instants[f"{name}_time"].value for name in lifecycle.MILESTONES),
+            "first_seen": self.pages["fetched_at"],
+        }
+        valid = pc.make_struct(*(pc.is_valid(arrow(column)) for column in moments.values()))
+        return clock.first(*moments.values()), series(pc.case_when(valid, *moments))
+
+    def descriptors(self) -> dict[str, pd.Series]:
+        """Statuses as sent, and low-cardinality attributes."""
+        self.flags.add("unknown_status", pc.invert(recognition.is_in(self.status, tuple(self.policy.status_map))))
+        self.flags.add(
+            "unknown_payment_status", pc.invert(recognition.is_in(self.payment_status, recognition.PAYMENT_STATES))
+        )
+        self.flags.add("payment_conflict", recognition.is_in(self.payment_status, ("conflict",)))
+        services = self.column["courier_service"]
+        has_courier = pa.array([service is not None for service in services], pa.bool_())
+        shipped = pc.is_valid(arrow(self.instants["shipped_time"].value))
+        places = self.column["destination_address"] if self.policy.store_geography else [None] * self.length
+        code = self.discount_code
+        return {
+            "source_status": self.status,
+            "source_payment_status": self.payment_status,
+            "source_shipment_status": lowered(self.column["shipment_status"]),
+            "source_awb_status": lowered(self.column["awb_status"]),
+            "state_source": constant("source", self.length, TEXT),
+            "payment_method": self.payment_method,
+            "sub_payment_method": label(self.column["sub_payment_method"]),
+            "is_cod": series(pc.equal(arrow(self.payment_method), "cod")),
+            "is_dropship": boolean(self.column["is_dropshipping"]),
+            "is_physical": series(pc.or_(has_courier, shipped)),
+            "courier_code": label(
+                None if service is None or service.courier is None else service.courier.code for service in services
+            ),
+            "courier_service_code": label(None if service is None else service.code for service in services),
+            "ship_province": label(None if place is None else place.province for place in places),
+            "ship_city": label(None if place is None else place.city for place in places),
+            "discount_code": code,
+            "discount_code_applied_to": label(self.column["discount_code_applied_to"]),
+            "other_income_name": label(self.column["other_income_name"]),
+        }
+
+    @cached_property
+    def discount_code(self) -> pd.Series:
+        """The code a buyer typed, trimmed and in upper case."""
+        return series(pc.utf8_upper(arrow(label(self.column["discount_code_code"]))))
+
+    def times(self) -> dict[str, pd.Series]:
+        """When the order was placed, and its business date in the store's zone."""
+        for name, column in self.instants.items():
+            self.flags.add(f"bad_timestamp:{name}", column.is_bad)
+        self.flags.add("sequence_break", pc.invert(arrow(lifecycle.is_sequence_ok(self.firsts))))
+        ordered_at, source = self.ordered
+        self.flags.add("ordered_at_missing", pc.equal(arrow(source), "first_seen"))
+        return {
+            "ordered_at": ordered_at,
+            "ordered_at_source": source,
+            "order_date": clock.business_date(ordered_at, self.pages["store_time_zone"]),
+            "source_updated_at": self.instants["last_updated_at"].value,
+        }
+
+    def currency(self) -> tuple[pd.Series, pd.Series]:
+        """The order's currency and where it comes from, with their flags."""
+        code, source = scalev_lists.currency(self.lines, self.pages["default_currency"])
+        flags = {"mixed_currency": "mixed", "bad_currency": "invalid", "currency_defaulted": "store_default"}
+        for flag, value in flags.items():
+            self.flags.add(flag, pc.equal(arrow(source), value))
+        return code, source
+
+    def bad_amounts(self) -> pd.Series:
+        """Where the money cannot be trusted: an unreadable component, or a missing core amount."""
+        bad = []
+        for name in _COMPONENTS:
+            amounts = self.amounts[name]
+            is_bad = facts.any_of([amounts.is_bad, amounts.is_null]) if name in _CORE else amounts.is_bad
+            self.flags.add(f"bad_amount:{name}", is_bad)
+            self.flags.add(f"negative_amount:{name}", pc.less(arrow(amounts.value), money.ZERO))
+            bad.append(is_bad)
+        return facts.any_of(bad)
+
+    def code_discounts(self) -> tuple[pd.Series, pd.Series]:
+        """The code's discount split into the part on goods and the part on shipping."""
+        on_shipping = pc.fill_null(
+            pc.match_substring(arrow(lowered(self.column["discount_code_applied_to"])), "shipping"),
+            False,
+        )
+        amount = arrow(self.amounts["discount_code_discount"].or_zero)
+        return (
+            series(pc.if_else(on_shipping, money.ZERO, amount)),
+            series(pc.if_else(on_shipping, amount, money.ZERO)),
+        )
+
+    def measures(self) -> dict[str, pd.Series]:
+        """The canonical measures of model.md 1.2."""
+        a = {name: self.amounts[name].or_zero for name in _COMPONENTS}
+        code_goods, code_shipping = self.code_discounts()
+        gross, payment = self.amounts["product_price"].value, self.amounts["gross_revenue"].value
+        measures = {
+            "gross_sales_amount": gross,
+            "sales_discount_amount": money.total(a["product_discount"], code_goods, a["unique_code_discount"]),
+            "shipping_charged_amount": a["shipping_cost"],
+            "shipping_discount_amount": money.total(a["shipping_discount"], code_shipping),
+            "other_income_amount": a["other_income"],
+            "original_amount": money.total(gross, a["shipping_cost"], a["other_income"]),
+            "discount_amount": money.total(
+                a["product_discount"],
+                a["discount_code_discount"],
+                a["shipping_discount"],
+                a["unique_code_discount"],
+            ),
+            "payment_amount": payment,
+            "technical_discount_amount": a["unique_code_discount"],
+        }
+        return facts.finish_money(measures, self.flags)
+
+    def flag_payment(self, measures: dict[str, pd.Series]) -> None:
+        """Flag contradictions between status, payment and codes."""
+        is_paid = recognition.is_in(self.payment_status, ("paid", "settled"))
+        recognised = pc.equal(arrow(self.classes.recognition_state), "recognised")
+        completed = recognition.is_in(self.status, ("completed",))
+        open_ = pc.equal(arrow(self.classes.recognition_state), "open")
+        unpaid = pc.invert(is_paid)
+        self.flags.add("completed_unpaid", pc.and_(pc.and_(completed, unpaid), open_))
+        self.flags.add("recognised_at_missing", pc.and_(recognised, pc.is_null(arrow(self.classes.recognised_at))))
+        self.flags.add("zero_payment_paid", pc.and_(is_paid, pc.equal(arrow(measures["payment_amount"]), money.ZERO)))
+        code_amount = arrow(self.amounts["discount_code_discount"].or_zero)
+        has_code = pc.is_valid(arrow(self.discount_code))
+        readable = pc.invert(arrow(self.amounts["discount_code_discount"].is_bad))
+        self.flags.add("code_without_amount", pc.and_(pc.and_(has_code, readable), pc.equal(code_amount, money.ZERO)))
+        self.flags.add("amount_without_code", pc.and_not(pc.not_equal(code_amount, money.ZERO), has_code))
+
+    def source_amounts(self) -> dict[str, pd.Series]:
+        """The components verbatim, for audit; kept even where the measures are withheld."""
+        missing = {name: self.amounts[name].is_null for name in _COMPONENTS if name not in _CORE}
+        nulls = facts.Flags(self.length)
+        for name, where in missing.items():
+            nulls.add(name, where)
+        rates = [
+            None if bytes(raw) == b"null" else bytes(raw).decode().strip('"') for raw in self.column["discount_rate"]
+        ]
+        columns = {f"src_{name}": self.amounts[name].value for name in _COMPONENTS}
+        return {
+            **columns,
+            "src_gross_revenue_dropshipper": self.amounts["gross_revenue_for_dropshipper"].value,
+            "src_discount_rate": text(rates),
+            "null_components": nulls.column(),
+        }
+
+    def counts(self, currency_source: pd.Series) -> dict[str, pd.Series]:
+        """Counts over the lines, and flags where the lines disagree with the header."""
+        lines = self.lines
+        by_row = lines.groupby("row")
+        line_count = series(pa.array([len(part or ()) for part in self.column["orderlines"]], pa.int64()))
+        quantity = self.per_order(by_row["quantity"].sum(), integer([0] * self.length))
+        has_lines = pc.greater(arrow(line_count), 0)
+        self.flags.add("no_lines", pc.invert(has_lines))
+        claimed = integer(self.column["total_quantity"])
+        self.flags.add("quantity_mismatch", pc.and_(has_lines, pc.not_equal(arrow(quantity), arrow(claimed))))
+        # Sums over lines of several currencies mean nothing.
+        comparable = pc.and_not(has_lines, pc.equal(arrow(currency_source), "mixed"))
+        times = pc.fill_null(arrow(lines["quantity"]).cast(pa.int32()), 0).cast(pa.decimal128(10, 0))
+        per_unit = series(pc.multiply(arrow(lines["price"]), times).cast(pa.decimal128(38, 4)))
+        zero = series(pa.repeat(money.ZERO, self.length))
+        as_total = self.per_order(by_row["price"].sum(), zero)
+        as_units = self.per_order(per_unit.groupby(lines["row"]).sum(), zero)
+        header = arrow(self.amounts["product_price"].value)
+        neither = pc.and_(pc.not_equal(arrow(as_total), header), pc.not_equal(arrow(as_units), header))
+        self.flags.add("line_sum_mismatch", pc.and_(comparable, neither))
+        code_goods, code_shipping = self.code_discounts()
+        on_shipping = pc.not_equal(arrow(code_shipping), money.ZERO)
+        sums = {
+            "line_discount_mismatch": (by_row["discount"].sum(), self.amounts["product_discount"].or_zero, comparable),
+            "line_code_mismatch": (by_row["code_discount"].sum(), code_goods, pc.and_not(comparable, on_shipping)),
+        }
+        for flag, (found, expected, where) in sums.items():
+            differs = pc.not_equal(arrow(self.per_order(found, zero)), arrow(expected))
+            self.flags.add(flag, pc.and_(where, differs))
+        weights = arrow(money.parse(self.column["total_weight"]).value)
+        light = pc.if_else(pc.less(pc.abs(weights), _WEIGHT_LIMIT), weights, pa.scalar(None, weights.type))
+        fits = pc.less_equal(pc.abs(arrow(quantity)), INT4_MAX)
+        return {
+            "line_count": line_count,
+            "total_quantity": series(pc.if_else(fits, arrow(quantity), pa.scalar(None, pa.int64()))),
+            "src_total_quantity": claimed,
+            "total_weight": series(pc.round(light, 3)),
+        }
+
+    def per_order(self, grouped: pd.Series, default: pd.Series) -> pd.Series:
+        """Spread sums per `row` over all orders; orders without lines take the default."""
+        target = arrow(grouped).type
+        column = series(arrow(default).cast(target)).copy()
+        column[grouped.index.to_numpy(dtype=np.int64)] = grouped.array
+        return column
+
+    def discounts(self, orders: pd.DataFrame) -> pd.DataFrame:
+        """Rows of `discount_facts` (model.md 2.2)."""
+        a = {name: self.amounts[name].or_zero for name in _COMPONENTS}
+        _, code_shipping = self.code_discounts()
+        on_shipping = pc.not_equal(arrow(code_shipping), money.ZERO)
+        code_basis = series(pc.if_else(on_shipping, arrow(a["shipping_cost"]), arrow(a["product_price"])))
+        promotional = "promotional"
+        return facts.discount_rows(orders, [
+            {"discount_kind": "product", "discount_class": promotional,
+             "amount": a["product_discount"], "basis_amount": a["product_price"]},
+            {"discount_kind": "code", "discount_class": promotional,
+             "amount": a["discount_code_discount"], "basis_amount": code_basis,
+             "discount_code": self.discount_code, "discount_code_raw": text(self.column["discount_code_code"]),
+             "applied_to": orders["discount_code_applied_to"]},
+            {"discount_kind": "shipping", "discount_class": promotional,
+             "amount": a["shipping_discount"], "basis_amount": a["shipping_cost"]},
+            {"discount_kind": "unique_code", "discount_class": "technical",
+             "amount": a["unique_code_discount"], "basis_amount": a["product_price"]},
+        ])  # fmt: skip
+
+    def stores(self) -> pd.DataFrame:
+        """One row per store of the batch, with the last name seen."""
+        names = label(None if store is None else store.name for store in self.column["store"])
+        frame = pd.DataFrame({
+            "source_store_id": self.pages["source_account"],
+            "display_name": names,
+            "time_zone": self.pages["store_time_zone"],
+            "default_currency": self.pages["default_currency"],
+            "fetched_at": self.pages["fetched_at"],
+        })  # fmt: skip
+        last = frame.groupby("source_store_id", sort=True, as_index=False).last()
+        last["display_name"] = last["display_name"].fillna(last["source_store_id"])
+        last["source_system"] = constant(SYSTEM, len(last), TEXT)
+        last["store_key"] = SYSTEM + "|" + last["source_store_id"]
+        for name in ("name_en", "name_sc", "name_tc"):
+            last[name] = constant(None, len(last), TEXT)
+        return last
+
+    def customers(self, orders: pd.DataFrame) -> pd.DataFrame:
+        """One row per pseudonym of the batch."""
+        columns = ["customer_key", "source_system", "source_account", "fetched_at"]
+        return orders[columns].drop_duplicates("customer_key", ignore_index=True)

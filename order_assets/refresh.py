@@ -1,0 +1,242 @@
+"""`order-assets run`: the whole job as real Dagster runs in this process, and its outcome as data.
+
+The runs are those the UI launches (`refresh_orders`, `load_facts`, `summarise_months`) and are kept in the same
+storage. What is printed of the outcome is in `cli`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Collection, Mapping
+from dataclasses import dataclass
+from datetime import date
+from decimal import Decimal
+from typing import Any
+
+import dagster as dg
+import sqlalchemy as sa
+
+from order_assets.crawl import accounts, progress
+from order_assets.crawl.ledger import CrawlResult
+from order_assets.definitions import defs
+from order_assets.defs.automation import due_stretches, month_range, sync_partitions
+from order_assets.defs.raw.order_pages import QUIET
+from order_assets.settings import Settings
+from order_assets.warehouse import summaries
+from order_assets.warehouse.ledger_schema import crawls
+from order_assets.warehouse.schema import revenue_daily
+
+SOURCES = ("scalev", "ktsp")
+_LONGEST_CAUSE = 300
+
+
+Interrupted = dg.DagsterExecutionInterruptedError
+"""What a run raises when it is stopped while Dagster is at work."""
+
+
+class RunFailedError(RuntimeError):
+    """A Dagster run failed for another reason than incomplete accounts; the message says which and where to look."""
+
+
+@dataclass(frozen=True, slots=True)
+class AccountOutcome:
+    """How the crawl of one account ended, from the ledger."""
+
+    source_system: str
+    partition_key: str
+    status: str
+    reason: str
+    words: str
+    requests: int
+    pages: int
+    orders_seen: int
+    orders_new: int
+    orders_changed: int
+
+
+@dataclass(frozen=True, slots=True)
+class Revenue:
+    """Revenue of one currency, over all dates and stores of the daily summary. Amounts in that currency."""
+
+    currency_code: str
+    orders_recognised: int
+    orders_open: int
+    orders_lost: int
+    gross_sales_amount: Decimal
+    sales_discount_amount: Decimal
+    net_sales_amount: Decimal
+    payment_amount: Decimal
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """What a run did and what the data say now."""
+
+    accounts: tuple[AccountOutcome, ...]
+    revenue: tuple[Revenue, ...]
+    months_recomputed: tuple[date, ...]
+    run_ids: tuple[str, ...]
+
+    @property
+    def unfinished(self) -> tuple[AccountOutcome, ...]:
+        """Accounts whose crawl did not end complete."""
+        return tuple(account for account in self.accounts if account.status != "complete")
+
+
+def chosen_accounts(
+    engine: sa.Engine, *, source: str | None, keys: Collection[str], failed_only: bool
+) -> dict[str, list[str]]:
+    """Return the accounts to crawl by source, in the order of the roster.
+
+    Raises:
+        KeyError: a key is not an active account.
+    """
+    with engine.connect() as connection:
+        chosen: dict[str, list[str]] = {}
+        for system in SOURCES:
+            active = accounts.active_keys(connection, system) if source in {None, system} else []
+            wanted = accounts.unfinished_keys(connection, system) if failed_only else set(active)
+            chosen[system] = [key for key in active if key in wanted and (not keys or key in keys)]
+        unknown = set(keys) - {key for system in SOURCES for key in accounts.active_keys(connection, system)}
+    if unknown:
+        raise KeyError(", ".join(sorted(unknown)))
+    return chosen
+
+
+def refresh(
+    engine: sa.Engine,
+    settings: Settings,
+    chosen: Mapping[str, Collection[str]],
+    *,
+    on_account: Callable[[CrawlResult], None],
+    on_step: Callable[[str], None],
+) -> Outcome:
+    """Crawl the chosen accounts, load the facts, recompute the months they touch, run the checks.
+
+    Raises:
+        RunFailedError: facts or summaries could not be built, or a blocking check failed.
+    """
+    repository = defs().get_repository_def()
+    instance = dg.DagsterInstance.get()
+    with engine.begin() as connection:
+        accounts.sync(connection, settings)
+        sync_partitions(instance, connection)
+
+    ops = {f"crawl_{system}": {"config": {"accounts": list(keys)}} for system, keys in chosen.items()}
+    with progress.observed_by(on_account):
+        crawl = _run(repository, instance, "refresh_orders", config={"ops": ops})
+    stored = instance.get_run_by_id(crawl.run_id)
+    if stored is not None and stored.status is dg.DagsterRunStatus.CANCELED:
+        raise KeyboardInterrupt
+    run_ids = [crawl.run_id]
+    crawled = {(outcome.source_system, outcome.partition_key) for outcome in _account_outcomes(engine, crawl.run_id)}
+    wanted = {(system, key) for system, keys in chosen.items() for key in keys}
+    if any(_is_unexpected(event) for event in crawl.all_events) or crawled != wanted:
+        raise RunFailedError(_explain("refresh_orders", crawl))
+
+    on_step("facts")
+    run_ids.append(_succeed(repository, instance, "load_facts"))
+    with engine.connect() as connection:
+        stale = sorted({m for name in summaries.MONTHLY_TABLES for m in summaries.stale_months(connection, name)})
+        due = due_stretches(connection)
+    on_step("summaries")
+    for first, last in due:
+        run_ids.append(_succeed(repository, instance, "summarise_months", tags=month_range(first, last)))
+    return Outcome(
+        accounts=_account_outcomes(engine, crawl.run_id),
+        revenue=_revenue(engine),
+        months_recomputed=tuple(stale),
+        run_ids=tuple(run_ids),
+    )
+
+
+def _run(
+    repository: dg.RepositoryDefinition,
+    instance: dg.DagsterInstance,
+    job: str,
+    *,
+    config: Mapping[str, Any] | None = None,
+    tags: Mapping[str, str] | None = None,
+) -> dg.ExecuteInProcessResult:
+    return repository.get_job(job).execute_in_process(
+        instance=instance, run_config={**QUIET, **(config or {})}, tags=dict(tags or {}), raise_on_error=False
+    )
+
+
+def _succeed(
+    repository: dg.RepositoryDefinition,
+    instance: dg.DagsterInstance,
+    job: str,
+    *,
+    tags: Mapping[str, str] | None = None,
+) -> str:
+    result = _run(repository, instance, job, tags=tags)
+    failed_checks = [
+        f"{evaluation.asset_key.to_user_string()}: {evaluation.check_name}"
+        for evaluation in result.get_asset_check_evaluations()
+        if not evaluation.passed and evaluation.severity is dg.AssetCheckSeverity.ERROR
+    ]
+    if failed_checks:
+        raise RunFailedError(
+            f"checks failed in {job} (run {result.run_id}): {'; '.join(failed_checks)}."
+            " The UI shows examples (make dev, then the asset's Checks tab)."
+        )
+    if not result.success:
+        raise RunFailedError(_explain(job, result))
+    return result.run_id
+
+
+def _is_unexpected(event: dg.DagsterEvent) -> bool:
+    """Whether a step failed otherwise than by `dg.Failure`, which says that accounts are not complete."""
+    return event.is_step_failure and event.step_failure_data.user_failure_data is None
+
+
+def _explain(job: str, result: dg.ExecuteInProcessResult) -> str:
+    """Say which run failed, and its innermost cause in a line."""
+    why = "no step says why"
+    for event in result.all_events:
+        if _is_unexpected(event):
+            error = event.step_failure_data.error
+            while error is not None:
+                why = f"{error.cls_name}: {error.message.strip().splitlines()[0]}" if error.message.strip() else why
+                error = error.cause
+            break
+    return (
+        f"{job} failed (run {result.run_id}): {why[:_LONGEST_CAUSE]}. The UI shows the run's log (make dev, then Runs)."
+    )
+
+
+def _account_outcomes(engine: sa.Engine, run_id: str) -> tuple[AccountOutcome, ...]:
+    query = (
+        sa.select(crawls)
+        .where(crawls.c.run_id == run_id)
+        .order_by(sa.desc(crawls.c.source_system), crawls.c.partition_key, crawls.c.crawl_id)
+    )
+    with engine.connect() as connection:
+        return tuple(
+            AccountOutcome(
+                source_system=row.source_system,
+                partition_key=row.partition_key,
+                status=row.status,
+                reason=row.reason or "",
+                words=row.reason_words or "",
+                requests=row.requests,
+                pages=row.pages,
+                orders_seen=row.orders_seen,
+                orders_new=row.orders_new,
+                orders_changed=row.orders_changed,
+            )
+            for row in connection.execute(query)
+        )
+
+
+def _revenue(engine: sa.Engine) -> tuple[Revenue, ...]:
+    names = [name for name in Revenue.__dataclass_fields__ if name != "currency_code"]
+    sums = [sa.func.sum(revenue_daily.c[name]) for name in names]
+    query = (
+        sa.select(revenue_daily.c.currency_code, *sums)
+        .where(revenue_daily.c.currency_code != "XXX")
+        .group_by(revenue_daily.c.currency_code)
+        .order_by(revenue_daily.c.currency_code)
+    )
+    with engine.connect() as connection:
+        return tuple(Revenue(*row) for row in connection.execute(query))

@@ -1,0 +1,460 @@
+"""Environment and accounts file to frozen settings; nothing else reads either.
+
+Every error names the file, the line and the key, and is raised before any request is sent. Secrets are `SecretStr`
+from the moment they are read. design.md section 4 is the contract for names and defaults.
+"""
+
+from __future__ import annotations
+
+import base64
+import os
+import re
+import secrets
+import stat
+import tomllib
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Annotated, Any, Literal
+from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
+
+from pydantic import (
+    AfterValidator,
+    AnyHttpUrl,
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    SecretStr,
+    StrictBool,
+    ValidationError,
+)
+
+SourceSystem = Literal["scalev", "ktsp"]
+
+
+class SettingsError(ValueError):
+    """The configuration is wrong; the message names the place and what to do. Ends the command with exit code 2."""
+
+
+def _read_secret(value: object) -> object:
+    """Resolve `{ env = "NAME" }` and `{ file = "path" }`; a literal string is taken as it is."""
+    if isinstance(value, Mapping):
+        if set(value) == {"env"} and isinstance(value["env"], str):
+            found = os.environ.get(value["env"], "").strip()
+            if not found:
+                raise ValueError(f"the environment variable {value['env']} is not set")
+            return found
+        if set(value) == {"file"} and isinstance(value["file"], str):
+            try:
+                found = Path(value["file"]).expanduser().read_text(encoding="utf-8").strip()
+            except (OSError, ValueError, RuntimeError) as error:
+                raise ValueError(f"cannot read the secret file {value['file']}: {_why(error)}") from None
+            if not found:
+                raise ValueError(f"the secret file {value['file']} is empty")
+            return found
+        raise ValueError('a secret is { env = "NAME" }, { file = "path" } or a text')
+    if isinstance(value, str) and not value.strip():
+        raise ValueError("the secret is empty")
+    return value
+
+
+def _known_zone(value: str) -> str:
+    try:
+        ZoneInfo(value)
+    except (ZoneInfoNotFoundError, ValueError, OSError):
+        raise ValueError(f"{value!r} is not an IANA time zone such as Asia/Jakarta") from None
+    return value
+
+
+def _account_name(value: str) -> str:
+    # Names become partition keys ("store/name") and parts of hashed keys ("source|account|id").
+    if not re.fullmatch(r"[^\s/|,\[\]\x00-\x1f\x7f]{1,120}", value) or "..." in value:
+        raise ValueError("use 1 to 120 characters without spaces, control characters or any of / | , [ ] ...")
+    return value
+
+
+def _real_currency(value: str) -> str:
+    if not re.fullmatch(r"[A-Z]{3}", value) or value == "XXX":  # ISO 4217 for "no currency": its money never counts
+        raise ValueError(f"{value!r} is not an ISO 4217 currency such as IDR")
+    return value
+
+
+def _base_url(value: str) -> str:
+    try:
+        url = AnyHttpUrl(value)
+    except ValidationError:
+        url = None
+    if url is None or url.query or url.fragment or url.username or any(letter.isspace() for letter in value):
+        raise ValueError("write a URL such as https://api.example.com")
+    return value.rstrip("/")
+
+
+Secret = Annotated[SecretStr, BeforeValidator(_read_secret)]
+Zone = Annotated[str, AfterValidator(_known_zone)]
+Currency = Annotated[str, AfterValidator(_real_currency)]
+Name = Annotated[str, AfterValidator(_account_name)]
+BaseUrl = Annotated[str, AfterValidator(_base_url)]
+PositiveInt = Annotated[int, Field(ge=1, strict=True)]
+PositiveRate = Annotated[float, Field(gt=0, strict=True)]
+
+
+class _Model(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True, hide_input_in_errors=True)
+
+
+class ScalevCustomer(_Model):
+    """One customer of a Scalev store."""
+
+    name: Name
+    access_token: Secret
+    refresh_token: Secret | None = None
+
+
+class ScalevStore(_Model):
+    """One Scalev store; `store_id` is the store's unique_id."""
+
+    store_id: Name
+    time_zone: Zone = "Asia/Jakarta"
+    currency: Currency = "IDR"
+    storefront_key: Secret | None = None
+    customers: tuple[ScalevCustomer, ...] = ()
+
+
+class ScalevSection(_Model):
+    """Everything below `[scalev]`."""
+
+    base_url: BaseUrl = "https://api.scalev.com"
+    page_size: Annotated[int, Field(ge=1, le=1000, strict=True)] = 25
+    max_in_flight: PositiveInt = 8
+    requests_per_second: PositiveRate = 8.0
+    stores: tuple[ScalevStore, ...] = ()
+
+
+class KtspMember(_Model):
+    """One member of a KTSP programme."""
+
+    member_id: Name
+    token: Secret | None = None
+
+
+class KtspProgramme(_Model):
+    """One KTSP programme: an application's credentials and the members they may read."""
+
+    name: Name
+    base_url: BaseUrl
+    app_key: Secret
+    app_secret: Secret | None = None
+    token: Secret | None = None
+    time_zone: Zone = "Asia/Hong_Kong"
+    currency: Currency = "HKD"
+    members: tuple[KtspMember, ...] = ()
+
+
+class KtspSection(_Model):
+    """Everything below `[ktsp]`."""
+
+    max_in_flight: PositiveInt = 8
+    requests_per_second: PositiveRate = 8.0
+    page_size: Annotated[int, Field(ge=1, le=200, strict=True)] = 200
+    first_page: Annotated[int, Field(ge=0, le=1, strict=True)] = 0
+    programmes: tuple[KtspProgramme, ...] = ()
+
+
+class PolicySection(_Model):
+    """Everything below `[policy]`: the merchant's choices (model.md 1.4)."""
+
+    recognition: Literal["paid", "placed", "shipped", "completed"] = "paid"
+    raw_retention_days: PositiveInt = 365
+    store_email_phone_hmac: StrictBool = False
+    store_geography: StrictBool = False
+
+
+class AccountsFile(_Model):
+    """A whole accounts file."""
+
+    scalev: ScalevSection = ScalevSection()
+    ktsp: KtspSection = KtspSection()
+    policy: PolicySection = PolicySection()
+
+
+@dataclass(frozen=True, slots=True)
+class Account:
+    """One credential to crawl. `partition_key` is `<store_id>/<name>` or `<programme>/<member_id>`."""
+
+    source_system: SourceSystem
+    source_account: str
+    name: str
+    time_zone: str
+    currency: str
+
+    @property
+    def partition_key(self) -> str:
+        """The key of the account's partition in Dagster and of its rows in `ops`."""
+        return f"{self.source_account}/{self.name}"
+
+
+@dataclass(frozen=True, slots=True)
+class Keys:
+    """Keys of this installation. `encryption`: the first encrypts, the others still decrypt."""
+
+    hmac: SecretStr
+    encryption: tuple[SecretStr, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Settings:
+    """What a process needs to know; made by `load`. `accounts_path` None means the sandbox."""
+
+    state: Path
+    accounts_path: Path | None
+    accounts: AccountsFile
+    keys: Keys
+    database_url: SecretStr | None
+    warnings: tuple[str, ...] = field(default=())
+
+    @property
+    def is_sandbox(self) -> bool:
+        """Whether the accounts are those of the sandbox, for want of an accounts file."""
+        return self.accounts_path is None
+
+    def roster(self) -> list[Account]:
+        """Return every configured account, in the order of the file."""
+        scalev = [
+            Account("scalev", store.store_id, customer.name, store.time_zone, store.currency)
+            for store in self.accounts.scalev.stores
+            for customer in store.customers
+        ]
+        ktsp = [
+            Account("ktsp", programme.name, member.member_id, programme.time_zone, programme.currency)
+            for programme in self.accounts.ktsp.programmes
+            for member in programme.members
+        ]
+        return scalev + ktsp
+
+
+def _at_home(path: str) -> Path:
+    # Path.expanduser would raise where `~name` names nobody; this leaves the text as it is.
+    return Path(os.path.expanduser(path)).absolute()  # noqa: PTH111 - see above
+
+
+def project_folder() -> Path:
+    """Return the folder that holds dagster.yaml: the current one, or the one the package was installed from."""
+    here = Path.cwd()
+    if (here / "dagster.yaml").exists():
+        return here
+    source = Path(__file__).resolve().parent.parent
+    return source if (source / "dagster.yaml").exists() else here
+
+
+def state_folder() -> Path:
+    """Return the folder of the embedded server, keys and reports (`ORDER_ASSETS_STATE`)."""
+    named = os.environ.get("ORDER_ASSETS_STATE")
+    return _at_home(named) if named else project_folder().absolute() / ".order_assets"
+
+
+def configured_database_url() -> SecretStr | None:
+    """Return `ORDER_ASSETS_DATABASE_URL`, or None for the embedded server."""
+    url = os.environ.get("ORDER_ASSETS_DATABASE_URL", "").strip()
+    return SecretStr(url) if url else None
+
+
+def accounts_path() -> Path | None:
+    """Return the accounts file, or None if there is none and the sandbox takes its place.
+
+    Raises:
+        SettingsError: `ORDER_ASSETS_ACCOUNTS` names a file that does not exist.
+    """
+    named = os.environ.get("ORDER_ASSETS_ACCOUNTS", "").strip()
+    path = _at_home(named) if named else project_folder() / "accounts.toml"
+    if path.is_file():
+        return path
+    if named:
+        raise SettingsError(f"{path}: no such accounts file (named by ORDER_ASSETS_ACCOUNTS)")
+    return None
+
+
+def load(sandbox_accounts: str | None = None) -> Settings:
+    """Read the environment and the accounts file.
+
+    Args:
+        sandbox_accounts: text of the sandbox's accounts file; used when no accounts file is configured.
+
+    Raises:
+        SettingsError: anything in them is wrong.
+    """
+    path = accounts_path()
+    warnings: list[str] = []
+    if path is not None:
+        try:
+            text = path.read_text(encoding="utf-8")
+        except (OSError, UnicodeDecodeError) as error:
+            raise SettingsError(f"{path}: cannot read the accounts file: {_why(error)}") from None
+        accounts = parse_accounts(text, str(path))
+        warnings += _exposed_literals(path, text)
+    else:
+        accounts = parse_accounts(sandbox_accounts or "", "the sandbox's accounts")
+    state = state_folder()
+    return Settings(
+        state=state,
+        accounts_path=path,
+        accounts=accounts,
+        keys=load_keys(state),
+        database_url=configured_database_url(),
+        warnings=tuple(warnings),
+    )
+
+
+def parse_accounts(text: str, place: str) -> AccountsFile:
+    """Read the text of an accounts file; `place` names it in errors.
+
+    Raises:
+        SettingsError: syntax, an unknown key, a wrong type or value, a missing secret, an account named twice.
+    """
+    try:
+        document = tomllib.loads(text)
+    except tomllib.TOMLDecodeError as error:
+        line = re.search(r"line (\d+)", str(error))
+        where = f"{place}:{line[1]}" if line else place
+        raise SettingsError(f"{where}: not valid TOML: {error}") from None
+    except (ValueError, RecursionError) as error:  # a number of thousands of digits, or as many brackets
+        raise SettingsError(f"{place}: cannot be read as TOML ({type(error).__name__})") from None
+    lines = _key_lines(text)
+    try:
+        accounts = AccountsFile.model_validate(document)
+    except ValidationError as error:
+        raise SettingsError("\n".join(_explain(problem, lines, place) for problem in error.errors())) from None
+    _refuse_twins(accounts, lines, place)
+    return accounts
+
+
+def _explain(problem: Any, lines: Mapping[tuple[str | int, ...], int], place: str) -> str:
+    loc = tuple(problem["loc"])
+    key = ".".join(str(part) if isinstance(part, str) else f"[{part + 1}]" for part in loc).replace(".[", "[")
+    message = {
+        "extra_forbidden": "unknown key",
+        "missing": "this key is missing",
+    }.get(problem["type"], str(problem["msg"]).removeprefix("Value error, "))
+    return f"{place}:{_line_of(loc, lines)}: {key}: {message}"
+
+
+def _line_of(loc: Sequence[str | int], lines: Mapping[tuple[str | int, ...], int]) -> int:
+    """Return the line of a key, or of the nearest table above it."""
+    path = tuple(loc)
+    while path and path not in lines:
+        path = path[:-1]
+    return lines.get(path, 1)
+
+
+def _key_lines(text: str) -> dict[tuple[str | int, ...], int]:
+    """Map each key and table of a TOML text to its line. tomllib keeps no positions, so the lines are scanned."""
+    lines: dict[tuple[str | int, ...], int] = {}
+    counts: dict[tuple[str | int, ...], int] = {}
+    table: tuple[str | int, ...] = ()
+    for number, line in enumerate(text.splitlines(), start=1):
+        header = re.match(r"\s*(\[\[?)\s*([^\[\]]+?)\s*\]", line)
+        if header:
+            table = ()
+            names = _dotted(header[2])
+            for depth, name in enumerate(names):
+                table += (name,)
+                if header[1] == "[[" and depth == len(names) - 1:
+                    counts[table] = counts.get(table, -1) + 1
+                if table in counts:
+                    table += (counts[table],)
+            lines.setdefault(table, number)
+            continue
+        key = re.match(r"""\s*([A-Za-z0-9_."' -]+?)\s*=""", line)
+        if key:
+            lines.setdefault(table + tuple(_dotted(key[1])), number)
+    return lines
+
+
+def _dotted(key: str) -> list[str]:
+    return [part.strip().strip("\"'") for part in key.split(".")]
+
+
+def _refuse_twins(accounts: AccountsFile, lines: Mapping[tuple[str | int, ...], int], place: str) -> None:
+    seen: dict[tuple[str, str], int] = {}
+    for kind, key, loc in _named(accounts):
+        line = _line_of(loc, lines)
+        if (kind, key) in seen:
+            raise SettingsError(
+                f"{place}:{line}: the {kind} {key} is configured twice (first on line {seen[kind, key]})"
+            )
+        seen[kind, key] = line
+
+
+def _named(accounts: AccountsFile) -> Iterator[tuple[str, str, tuple[str | int, ...]]]:
+    for i, store in enumerate(accounts.scalev.stores):
+        at: tuple[str | int, ...] = ("scalev", "stores", i)
+        yield "store", store.store_id, at
+        for j, customer in enumerate(store.customers):
+            yield "account", f"{store.store_id}/{customer.name}", (*at, "customers", j)
+    for i, programme in enumerate(accounts.ktsp.programmes):
+        at = ("ktsp", "programmes", i)
+        yield "programme", programme.name, at
+        for j, member in enumerate(programme.members):
+            yield "account", f"{programme.name}/{member.member_id}", (*at, "members", j)
+
+
+def _exposed_literals(path: Path, text: str) -> list[str]:
+    """Warn of tokens written into a file that others may read."""
+    literal = re.search(
+        r"""(?:^\s*|^[^#\n]*[{,]\s*)["']?(access_token|refresh_token|storefront_key|token|app_key|app_secret)["']?"""
+        r"""\s*=\s*["']""",
+        text,
+        re.MULTILINE,
+    )
+    if literal and path.stat().st_mode & (stat.S_IRWXG | stat.S_IRWXO):
+        line = text.count("\n", 0, literal.start(1)) + 1
+        return [f"{path}:{line}: {literal[1]} is written out in a file that others may read; run: chmod 600 {path}"]
+    return []
+
+
+def load_keys(state: Path) -> Keys:
+    """Return the installation's keys: from the environment, else from the state folder, made once.
+
+    Raises:
+        SettingsError: an encryption key is not 32 bytes in url-safe base64.
+    """
+    hmac_key = os.environ.get("ORDER_ASSETS_HMAC_KEY") or _kept(state / "keys" / "hmac_key", secrets.token_urlsafe(32))
+    listed = os.environ.get("ORDER_ASSETS_ENCRYPTION_KEY") or _kept(
+        state / "keys" / "encryption_key", base64.urlsafe_b64encode(secrets.token_bytes(32)).decode()
+    )
+    encryption = tuple(key.strip() for key in listed.split(",") if key.strip())
+    if not encryption:
+        raise SettingsError("ORDER_ASSETS_ENCRYPTION_KEY: names no key")
+    for number, key in enumerate(encryption, start=1):
+        try:
+            good = len(base64.b64decode(key, altchars=b"-_", validate=True)) == 32  # noqa: PLR2004 - AES-256 and Fernet keys
+        except ValueError:
+            good = False
+        if not good:
+            raise SettingsError(
+                f"ORDER_ASSETS_ENCRYPTION_KEY: key {number} is not 32 bytes in url-safe base64; make one with: "
+                'python3 -c "import base64, os; print(base64.urlsafe_b64encode(os.urandom(32)).decode())"'
+            )
+    return Keys(hmac=SecretStr(hmac_key), encryption=tuple(SecretStr(key) for key in encryption))
+
+
+def _kept(path: Path, fresh: str) -> str:
+    """Return the content of a private file, written with `fresh` by whoever comes first."""
+    path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+    if not path.exists():
+        mine = path.with_name(f"{path.name}.{os.getpid()}.{secrets.token_hex(4)}")
+        with os.fdopen(os.open(mine, os.O_CREAT | os.O_WRONLY | os.O_EXCL, 0o600), "w", encoding="utf-8") as file:
+            file.write(fresh)
+        try:
+            os.link(mine, path)  # fails if another process was first; then its key is the key
+        except FileExistsError:
+            pass
+        finally:
+            mine.unlink()
+    return path.read_text(encoding="utf-8").strip()
+
+
+def _why(error: Exception) -> str:
+    if isinstance(error, OSError):
+        return error.strerror or type(error).__name__
+    return "it is not UTF-8 text" if isinstance(error, UnicodeDecodeError) else "no such path"

@@ -1,0 +1,1 @@
+"""PostgreSQL and nothing else: the embedded server, connections, schema, loading and the metrics registry."""

@@ -1,0 +1,106 @@
+"""Connections: one URL in, the right dialect for each user of it out; and the migrations that a connection needs.
+
+Which server the URL points to (configured or embedded) is decided in `settings` and `embedded`.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import sqlalchemy as sa
+from alembic import command
+from alembic.config import Config
+from alembic.runtime.migration import MigrationContext
+from alembic.script import ScriptDirectory
+
+DAGSTER_SCHEMA = "dagster"
+OLDEST_SERVER = 15
+_MIGRATIONS = Path(__file__).parent / "migrations"
+_MIGRATION_LOCK = 7_205_101  # any number; the same for all processes that migrate
+
+
+class WarehouseError(RuntimeError):
+    """The database cannot be used; the message names the place and the remedy, never the password."""
+
+
+def warehouse_url(url: str) -> sa.URL:
+    """Return the URL for our own connections: psycopg 3, whichever PostgreSQL scheme the user wrote."""
+    try:
+        parsed = sa.make_url(url.strip().replace("postgres://", "postgresql://", 1))
+    except (sa.exc.ArgumentError, ValueError):  # ValueError: a port that is no number
+        raise WarehouseError(
+            "ORDER_ASSETS_DATABASE_URL is not a URL; write postgresql://user:password@host/db"
+        ) from None
+    if "@" in (parsed.host or ""):
+        raise WarehouseError("ORDER_ASSETS_DATABASE_URL: write @ : / in the password as %40 %3A %2F")
+    if parsed.get_backend_name() != "postgresql":
+        raise WarehouseError(f"ORDER_ASSETS_DATABASE_URL names {parsed.get_backend_name()}; it must be PostgreSQL")
+    return parsed.set(drivername="postgresql+psycopg")
+
+
+def dagster_url(url: str) -> str:
+    """Return the URL for Dagster's storage: psycopg2 (all dagster-postgres speaks), in a schema of its own."""
+    parsed = warehouse_url(url).set(drivername="postgresql+psycopg2")
+    return parsed.update_query_dict({"options": f"-csearch_path={DAGSTER_SCHEMA}"}).render_as_string(
+        hide_password=False
+    )
+
+
+def connect(url: str) -> sa.Engine:
+    """Return an engine whose sessions run in UTC.
+
+    Raises:
+        WarehouseError: the server cannot be reached, or is older than PostgreSQL 15.
+    """
+    parsed = warehouse_url(url)
+    engine = sa.create_engine(
+        parsed,
+        hide_parameters=True,  # parameters are rows, and errors are logged
+        pool_size=4,
+        max_overflow=8,
+        pool_pre_ping=True,
+        connect_args={"options": "-ctimezone=UTC", "connect_timeout": 10, "application_name": "order-assets"},
+    )
+    # Made anew: the query part may hold a password as well.
+    place = sa.URL.create("postgresql", host=parsed.host, port=parsed.port, database=parsed.database).render_as_string()
+    try:
+        with engine.connect() as connection:
+            version = connection.execute(
+                sa.text("select current_setting('server_version_num')::int / 10000")
+            ).scalar_one()
+    except sa.exc.DBAPIError as error:
+        reason = " ".join(str(error.orig).split()) or "no reason given"
+        raise WarehouseError(f"cannot connect to {place}: {reason}") from None
+    if version < OLDEST_SERVER:
+        raise WarehouseError(f"{place} is PostgreSQL {version}; Order Assets needs {OLDEST_SERVER} or newer")
+    return engine
+
+
+def migrate(engine: sa.Engine) -> None:
+    """Bring the schemas up to date; cheap when they are. Several processes may call it at once.
+
+    Raises:
+        WarehouseError: the database was migrated by a newer release of Order Assets.
+    """
+    config = Config()
+    config.set_main_option("script_location", str(_MIGRATIONS))
+    scripts = ScriptDirectory.from_config(config)
+    head = scripts.get_current_head()
+    with engine.begin() as connection:
+        if _revision(connection) == head:
+            return
+        connection.execute(sa.text("select pg_advisory_xact_lock(:key)"), {"key": _MIGRATION_LOCK})
+        current = _revision(connection)
+        if current is not None and current not in {script.revision for script in scripts.walk_revisions()}:
+            raise WarehouseError(
+                f"the database is at schema {current}, which this release does not know; install the newer release"
+            )
+        for schema in ("marts", "ops", "raw", DAGSTER_SCHEMA):
+            connection.execute(sa.schema.CreateSchema(schema, if_not_exists=True))
+        config.attributes["connection"] = connection
+        command.upgrade(config, "head")
+
+
+def _revision(connection: sa.Connection) -> str | None:
+    context = MigrationContext.configure(connection, opts={"version_table_schema": "ops"})
+    return context.get_current_revision()

@@ -1,0 +1,16 @@
+"""Set-based statements, one per file. Values are always bound parameters; identifiers are fixed in the file."""
+
+from __future__ import annotations
+
+from functools import cache
+from pathlib import Path
+
+import sqlalchemy as sa
+
+_FOLDER = Path(__file__).parent
+
+
+@cache
+def statement(name: str) -> sa.TextClause:
+    """Return the statement of `<name>.sql` beside this module, e.g. "load/order_sequence"."""
+    return sa.text((_FOLDER / f"{name}.sql").read_text(encoding="utf-8"))

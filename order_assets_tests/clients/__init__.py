@@ -1,0 +1,1 @@
+"""Tests of the HTTP clients and the walks, against named fakes."""

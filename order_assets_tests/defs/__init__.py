@@ -1,0 +1,1 @@
+"""Tests of what Dagster sees: definitions, runs on a real instance, sensors."""

@@ -1,0 +1,138 @@
+"""Sensors: partitions follow accounts, facts follow pages, summaries follow facts; nothing twice, nothing missed."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from datetime import date
+from itertools import pairwise
+
+import dagster as dg
+import pytest
+import sqlalchemy as sa
+from hypothesis import given
+from hypothesis import strategies as st
+
+from order_assets.defs.automation import (
+    accounts_sensor,
+    fetched_pages_sensor,
+    month_range,
+    restated_months_sensor,
+    stretches,
+)
+from order_assets.defs.partitions import MONTHS as MONTH_PARTITIONS
+from order_assets.defs.resources import WarehouseResource
+from order_assets_tests.defs.conftest import Installation
+
+MONTHS = st.lists(st.integers(0, 400), min_size=1, max_size=40, unique=True).map(
+    lambda numbers: [date(2000 + n // 12, n % 12 + 1, 1) for n in sorted(numbers)]
+)
+
+
+@pytest.fixture
+def context(installation: Installation) -> Iterator[dg.SensorEvaluationContext]:
+    """A tick's context on the test's instance."""
+    resources = {"warehouse": WarehouseResource()}
+    with dg.build_sensor_context(instance=installation.instance, resources=resources) as built:
+        yield built
+
+
+def test_partitions_follow_the_accounts_file(installation: Installation, context: dg.SensorEvaluationContext) -> None:
+    """Without it, new accounts have no partition to click on; a second tick adds nothing."""
+    first = accounts_sensor(context)
+    assert isinstance(first, dg.SkipReason)
+    keys = installation.instance.get_dynamic_partitions("scalev_customers")
+    members = installation.instance.get_dynamic_partitions("ktsp_members")
+    assert [*keys, *members] == installation.sandbox.world.accounts
+    second = accounts_sensor(context)
+    assert isinstance(second, dg.SkipReason)
+    assert second.skip_message == "0 partitions added, 0 accounts changed, 0 retired"
+
+
+def test_a_retired_account_keeps_its_partition(installation: Installation, context: dg.SensorEvaluationContext) -> None:
+    """Deleting a key with history breaks Dagster's queries."""
+    accounts_sensor(context)
+    before = installation.instance.get_dynamic_partitions("ktsp_members")
+    head, _, _ = installation.accounts_file.read_text(encoding="utf-8").rpartition("[[ktsp.programmes.members]]")
+    installation.accounts_file.write_text(head, encoding="utf-8")
+    skipped = accounts_sensor(context)
+    assert isinstance(skipped, dg.SkipReason)
+    assert skipped.skip_message == "0 partitions added, 0 accounts changed, 1 retired"
+    assert installation.instance.get_dynamic_partitions("ktsp_members") == before
+
+
+def test_facts_are_requested_once_pages_wait(installation: Installation, context: dg.SensorEvaluationContext) -> None:
+    """Facts follow a crawl by themselves, and nothing is requested when the command line already loaded them."""
+    assert isinstance(fetched_pages_sensor(context), dg.SkipReason)
+    installation.run("refresh_orders")
+    asked, again = fetched_pages_sensor(context), fetched_pages_sensor(context)
+    assert isinstance(asked, dg.RunRequest)
+    assert isinstance(again, dg.RunRequest)
+    assert asked.run_key == again.run_key  # Dagster launches a run key once
+    installation.run("load_facts")
+    assert isinstance(fetched_pages_sensor(context), dg.SkipReason)
+
+
+def test_facts_wait_for_a_crawl_that_is_under_way(
+    installation: Installation, context: dg.SensorEvaluationContext
+) -> None:
+    """A load in the middle of a crawl would be followed by another one for the rest."""
+    installation.run("refresh_orders")
+    installation.instance.create_run_for_job(
+        installation.repository.get_job("refresh_orders"), status=dg.DagsterRunStatus.STARTED
+    )
+    skipped = fetched_pages_sensor(context)
+    assert isinstance(skipped, dg.SkipReason)
+    assert "refresh_orders" in (skipped.skip_message or "")
+
+
+def test_touched_months_are_requested_in_stretches(
+    installation: Installation, context: dg.SensorEvaluationContext
+) -> None:
+    """Every month a load touched is recomputed, in few runs; afterwards there is nothing to do."""
+    assert isinstance(restated_months_sensor(context), dg.SkipReason)
+    installation.run("refresh_orders")
+    installation.run("load_facts")
+    first = restated_months_sensor(context)
+    assert isinstance(first, list)
+    assert [months_between(request.tags) for request in first] == [len(MONTH_PARTITIONS.get_partition_keys())]
+    assert installation.run("summarise_months", tags=dict(first[0].tags)).success
+    assert isinstance(restated_months_sensor(context), dg.SkipReason)
+
+    with installation.engine.begin() as connection:
+        connection.execute(
+            sa.text(
+                "update ops.touched_months set change_number = 1000 where order_month in"
+                " (select order_month from ops.touched_months order by order_month limit 3)"
+            )
+        )
+        touched = connection.execute(
+            sa.text("select order_month from ops.touched_months where change_number = 1000 order by 1")
+        ).scalars().all()  # fmt: skip
+    requests = restated_months_sensor(context)
+    assert isinstance(requests, list)
+    assert [request.tags for request in requests] == [month_range(*stretch) for stretch in stretches(list(touched))]
+    for request in requests:
+        assert installation.run("summarise_months", tags=dict(request.tags)).success
+    assert isinstance(restated_months_sensor(context), dg.SkipReason)
+
+
+@given(MONTHS)
+def test_stretches_cover_exactly_the_months(months: list[date]) -> None:
+    """A month left out stays wrong, a month too many is work for nothing; neighbours belong in one run."""
+    found = list(stretches(months))
+    covered = [m for first, last in found for m in each_month(first, last)]
+    assert covered == months
+    assert all(each_month(a[1], b[0])[1] != b[0] for a, b in pairwise(found))
+
+
+def each_month(first: date, last: date) -> list[date]:
+    """Return the first days of the months from first to last."""
+    numbers = range(first.year * 12 + first.month - 1, last.year * 12 + last.month)
+    return [date(n // 12, n % 12 + 1, 1) for n in numbers]
+
+
+def months_between(tags: object) -> int:
+    """Return how many months the tags of a run cover."""
+    assert isinstance(tags, dict)
+    first, last = sorted(date.fromisoformat(value) for key, value in tags.items() if "partition_range" in key)
+    return len(each_month(first, last))

@@ -1,0 +1,94 @@
+"""The definitions themselves: names are a contract, and nothing warns while loading."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from pathlib import Path
+
+import dagster as dg
+
+from order_assets.defs.partitions import KTSP_MEMBERS, MONTHS, SCALEV_CUSTOMERS
+from order_assets.warehouse.checks import CHECKS
+from order_assets_tests.defs.conftest import Installation
+
+ROOT = Path(__file__).resolve().parents[2]
+
+ASSETS = {
+    "raw/scalev_order_pages": ("scalev", SCALEV_CUSTOMERS, {"python", "postgres"}),
+    "raw/ktsp_order_pages": ("ktsp", KTSP_MEMBERS, {"python", "postgres"}),
+    "marts/order_facts": ("facts", None, {"pandas", "postgres"}),
+    "marts/order_lifecycle": ("facts", None, {"pandas", "postgres"}),
+    "marts/discount_facts": ("facts", None, {"pandas", "postgres"}),
+    "marts/dim_store": ("facts", None, {"pandas", "postgres"}),
+    "marts/dim_customer": ("facts", None, {"pandas", "postgres"}),
+    "marts/revenue_daily": ("revenue", MONTHS, {"sql", "postgres"}),
+    "marts/discount_by_kind_monthly": ("discounts", MONTHS, {"sql", "postgres"}),
+}
+
+
+def test_assets_have_their_names_groups_and_partitions(repository: dg.RepositoryDefinition) -> None:
+    """Programs and people address assets by these names; a renamed or lost asset breaks them silently."""
+    found = {
+        node.key.to_user_string(): (node.group_name, node.partitions_def, set(node.kinds or ()))
+        for node in repository.asset_graph.asset_nodes
+    }
+    assert found == ASSETS
+
+
+def test_every_asset_explains_itself(repository: dg.RepositoryDefinition) -> None:
+    """A user who opens an asset finds what it is, whose it is and what its columns mean."""
+    for node in repository.asset_graph.asset_nodes:
+        assert node.description, node.key
+        assert node.owners, node.key
+        assert node.code_version, node.key
+        if node.key.path[0] == "marts":
+            schema = node.metadata["dagster/column_schema"]
+            assert isinstance(schema, dg.TableSchema | dg.TableSchemaMetadataValue)
+            columns = schema.columns if isinstance(schema, dg.TableSchema) else schema.schema.columns
+            assert all(column.description for column in columns), node.key
+
+
+def test_jobs_schedules_and_sensors_have_their_names(repository: dg.RepositoryDefinition) -> None:
+    """The contract of design.md section 6, as far as this release goes; sensors run from the start."""
+    jobs = {job.name for job in repository.get_all_jobs() if not job.name.startswith("__")}
+    assert jobs == {"refresh_orders", "retry_failed_accounts", "load_facts", "summarise_months"}
+    assert {schedule.name for schedule in repository.schedule_defs} == {"refresh_orders_hourly"}
+    running = {s.name for s in repository.sensor_defs if s.default_status is dg.DefaultSensorStatus.RUNNING}
+    assert running == {"accounts_sensor", "fetched_pages_sensor", "restated_months_sensor"}
+
+
+def test_checks_are_attached_and_block(repository: dg.RepositoryDefinition) -> None:
+    """A check that is not attached to its asset never runs; one that does not block lets wrong sums out."""
+    keys = {(key.asset_key.path[-1], key.name) for key in repository.asset_graph.asset_check_keys}
+    assert keys == {(check.table, check.name) for check in CHECKS}
+    for key in repository.asset_graph.asset_check_keys:
+        assert repository.asset_graph.get_check_spec(key).blocking
+
+
+def test_pools_are_named_per_api(repository: dg.RepositoryDefinition) -> None:
+    """Operators limit an API by its pool's name."""
+    pools = {node.key.path[-1]: node.pools for node in repository.asset_graph.asset_nodes if node.key.path[0] == "raw"}
+    assert pools == {"scalev_order_pages": {"scalev_api"}, "ktsp_order_pages": {"ktsp_api"}}
+
+
+def test_loading_warns_of_nothing() -> None:
+    """A user who sees warnings at every start stops reading them; a fresh interpreter shows import-time ones too."""
+    program = "from order_assets.definitions import defs; defs().get_repository_def()"
+    done = subprocess.run(  # noqa: S603 - our own interpreter
+        [sys.executable, "-W", "error", "-c", program], cwd=ROOT, capture_output=True, text=True, check=False
+    )
+    assert (done.returncode, done.stderr) == (0, "")
+
+
+def test_the_workspace_file_loads(installation: Installation) -> None:
+    """`workspace.yaml` and `dagster.yaml` are what the UI and the daemon start from; they load without a warning."""
+    command = [sys.executable, "-m", "order_assets.cli", "dagster", "definitions", "validate"]
+    done = subprocess.run(  # noqa: S603 - our own interpreter
+        [*command, "--workspace", "workspace.yaml"], cwd=ROOT, capture_output=True, text=True, check=False
+    )
+    printed = done.stdout + done.stderr
+    assert done.returncode == 0, printed
+    assert "warning" not in printed.lower()
+    assert "Validation successful for code location order_assets" in printed
+    assert installation.scalar("select count(*) from information_schema.tables where table_schema = 'dagster'") != 0

@@ -1,0 +1,1 @@
+"""Tests of the pure derivation: money, time, classes, and what each source field means."""

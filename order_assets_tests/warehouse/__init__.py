@@ -1,0 +1,1 @@
+"""Tests of the warehouse ring, against a real PostgreSQL."""

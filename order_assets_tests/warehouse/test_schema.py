@@ -1,0 +1,211 @@
+"""The migrated database, `schema.py` and the reference DDL say the same; migrating is safe at any time."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+import pytest
+import sqlalchemy as sa
+from alembic.autogenerate import compare_metadata
+from alembic.runtime.migration import MigrationContext
+
+from order_assets.warehouse import ledger_schema, schema
+from order_assets.warehouse.engine import WarehouseError, connect, migrate
+from order_assets.warehouse.metrics import DISCOUNT_BY_KIND, REVENUE
+from order_assets_tests.warehouse.parts import do, rows
+
+GOLDEN_DDL = Path(__file__).parent.parent / "golden" / "ddl.sql"
+# Tables of the reference that this release does not have yet. The list may only shrink.
+NOT_YET = {
+    "order_line_facts", "order_status_events", "revenue_monthly", "revenue_movements_daily", "discount_by_code",
+    "customer_summary", "repeat_rate", "customer_cohort_monthly", "product_monthly", "lifecycle_monthly",
+    "status_funnel_monthly",
+}  # fmt: skip
+
+_COLUMNS = """
+    select n.nspname || '.' || c.relname as table_name, a.attname as name,
+        format_type(a.atttypid, a.atttypmod) as type, a.attnotnull as required, a.attidentity as identity,
+        a.attgenerated as generated, pg_get_expr(d.adbin, d.adrelid) as value,
+        col_description(c.oid, a.attnum) as comment, obj_description(c.oid) as table_comment
+    from pg_class as c
+    inner join pg_namespace as n on n.oid = c.relnamespace
+    inner join pg_attribute as a on a.attrelid = c.oid and a.attnum > 0 and not a.attisdropped
+    left join pg_attrdef as d on d.adrelid = c.oid and d.adnum = a.attnum
+    where c.relkind = 'r' and n.nspname = any(:schemas) and c.relname <> 'alembic_version'
+"""
+_CONSTRAINTS = """
+    select conrelid::regclass::text as table_name, contype::text as kind, pg_get_constraintdef(oid) as definition
+    from pg_constraint where connamespace::regnamespace::text = any(:schemas) and contype <> 'n'
+    and conrelid::regclass::text not like '%alembic_version'
+"""
+_INDEXES = """
+    select tablename as table_name, regexp_replace(indexdef, '^CREATE (UNIQUE )?INDEX \\S+ ', '\\1') as definition
+    from pg_indexes where schemaname = any(:schemas) and tablename <> 'alembic_version'
+"""
+_SEQUENCES = "select schemaname, sequencename, data_type::text from pg_sequences where schemaname = any(:schemas)"
+_NAMES = """
+    select conname from pg_constraint
+    where connamespace::regnamespace::text = any(:schemas) and contype <> 'n' and conname <> 'alembic_version_pkc'
+"""
+
+
+def _catalog(engine: sa.Engine, query: str, schemas: Iterable[str] = schema.SCHEMAS) -> set[tuple[object, ...]]:
+    return {tuple(row.values()) for row in rows(engine, query, schemas=list(schemas))}
+
+
+def test_alembic_sees_no_difference(engine: sa.Engine) -> None:
+    """Without it, `schema.py` could promise a column that no migration makes."""
+    options = {"include_schemas": True, "version_table_schema": "ops", "include_name": _ours}
+    with engine.connect() as connection:
+        context = MigrationContext.configure(connection, opts=options)
+        assert compare_metadata(context, schema.metadata) == []
+
+
+def _ours(name: str | None, kind: str, _parents: object) -> bool:
+    return kind != "schema" or name in schema.SCHEMAS
+
+
+@pytest.mark.parametrize(
+    "query", [_COLUMNS, _CONSTRAINTS, _INDEXES, _SEQUENCES, _NAMES],
+    ids=["columns", "constraints", "indexes", "sequences", "names"],
+)  # fmt: skip
+def test_the_catalogs_are_equal(query: str, engine: sa.Engine, empty_engine: sa.Engine) -> None:
+    """Without it, a check, default, comment or generated column could differ, which alembic does not compare."""
+    with empty_engine.begin() as connection:
+        for name in schema.SCHEMAS:
+            connection.execute(sa.schema.CreateSchema(name))
+        schema.metadata.create_all(connection)
+    migrated, made = _catalog(engine, query), _catalog(empty_engine, query)
+    assert migrated == made
+    assert migrated
+
+
+def test_every_table_and_column_says_what_it_holds(engine: sa.Engine) -> None:
+    """Without it, an analyst would have to ask us what a column means."""
+    columns = rows(engine, _COLUMNS, schemas=list(schema.SCHEMAS))
+    assert len({row["table_name"] for row in columns}) == len(schema.metadata.tables)
+    assert [row for row in columns if not row["comment"] or not row["table_comment"]] == []
+
+
+def test_no_column_can_hold_personal_data(engine: sa.Engine) -> None:
+    """Without it, a name or an address could get a column of its own one day."""
+    forbidden = {"email", "phone", "address", "postal_code", "notes", "secret_slug", "payment_url", "public_order_url"}
+    names = {str(row["name"]) for row in rows(engine, _COLUMNS, schemas=["marts"])}
+    assert names & forbidden == set()
+
+
+@pytest.fixture
+def reference(empty_engine: sa.Engine) -> sa.Engine:
+    """A database made from the reference DDL."""
+    with empty_engine.begin() as connection:
+        connection.exec_driver_sql(GOLDEN_DDL.read_text(encoding="utf-8"))
+    return empty_engine
+
+
+def test_the_tables_are_those_of_the_reference(reference: sa.Engine, engine: sa.Engine) -> None:
+    """Without it, a table could be forgotten, or one invented that no document describes."""
+    documented, ours = (
+        {str(row["table_name"]).removeprefix("marts.") for row in rows(made, _COLUMNS, schemas=["marts"])}
+        for made in (reference, engine)
+    )
+    assert documented - ours == NOT_YET, "take a table out of NOT_YET when it exists"
+    assert ours - documented == set()
+
+
+def test_columns_are_those_of_the_reference(reference: sa.Engine, engine: sa.Engine) -> None:
+    """Without it, a program written against the documents would not find a column, or another type."""
+    documented, ours = (
+        {
+            (row["table_name"], row["name"]): (
+                row["type"], row["required"], row["identity"], row["generated"], row["value"]
+            )
+            for row in rows(made, _COLUMNS, schemas=["marts"])
+            if str(row["table_name"]).removeprefix("marts.") not in NOT_YET
+        }
+        for made in (reference, engine)
+    )  # fmt: skip
+    assert ours == documented
+
+
+def test_constraints_are_those_of_the_reference(reference: sa.Engine, engine: sa.Engine) -> None:
+    """Without it, an identity of the money could be dropped, or a key be wider than documented."""
+    # The reference is made under a search_path, so its definitions leave out the schema of the tables they refer to.
+    documented, ours = (
+        {
+            tuple(str(value).replace("marts.", "") for value in row.values())
+            for row in rows(made, _CONSTRAINTS, schemas=["marts"])
+            if str(row["table_name"]).removeprefix("marts.") not in NOT_YET
+        }
+        for made in (reference, engine)
+    )
+    assert ours == documented
+
+
+@pytest.mark.parametrize(
+    ("table", "metrics"), [(schema.revenue_daily, REVENUE), (schema.discount_by_kind_monthly, DISCOUNT_BY_KIND)],
+    ids=["revenue_daily", "discount_by_kind_monthly"],
+)  # fmt: skip
+def test_measures_come_from_the_registry(table: sa.Table, metrics: tuple[object, ...], engine: sa.Engine) -> None:
+    """Without it, a definition shown to users could differ from the one that is computed."""
+    comments = {
+        row["name"]: row["comment"]
+        for row in rows(engine, _COLUMNS, schemas=["marts"])
+        if row["table_name"] == f"marts.{table.name}"
+    }
+    published = {
+        metric.name: metric.description
+        for metric in REVENUE + DISCOUNT_BY_KIND
+        if metric.published and metric in metrics
+    }
+    assert published.items() <= comments.items()
+
+
+# Migrating
+
+
+def test_migrating_again_changes_nothing(engine: sa.Engine) -> None:
+    """Without it, every start of a process would touch the schema, or fail on it."""
+    query = (
+        "select relname, relfilenode, xmin::text from pg_class where relnamespace::regnamespace::text = any(:schemas)"
+    )
+    before = _catalog(engine, query)
+    migrate(engine)
+    assert _catalog(engine, query) == before
+
+
+def test_many_processes_may_migrate_at_once(empty_url: str) -> None:
+    """Without it, the daemon, the webserver and a run started together would trip over each other."""
+    engines = [connect(empty_url) for _ in range(4)]
+    with ThreadPoolExecutor(4) as pool:
+        list(pool.map(migrate, engines))
+    assert rows(engines[0], "select count(*) as n from ops.alembic_version") == [{"n": 1}]
+    assert len(_catalog(engines[0], _COLUMNS)) == sum(len(table.columns) for table in schema.metadata.tables.values())
+    for engine in engines:
+        engine.dispose()
+
+
+def test_a_failed_migration_leaves_nothing(empty_url: str) -> None:
+    """Without it, a migration cut off half way would leave a database that no release can use."""
+    engine = connect(empty_url)
+    do(engine, ["create schema raw", "create table raw.order_pages (in_the_way int)"])
+    with pytest.raises(sa.exc.ProgrammingError, match="order_pages"):
+        migrate(engine)
+    assert rows(engine, "select nspname from pg_namespace where nspname in ('marts', 'ops')") == []
+    do(engine, "drop schema raw cascade")
+    migrate(engine)
+    engine.dispose()
+
+
+def test_a_database_of_a_newer_release_is_refused(engine: sa.Engine) -> None:
+    """Without it, an old release would write into tables it does not understand."""
+    do(engine, "update ops.alembic_version set version_num = '9999'")
+    with pytest.raises(WarehouseError, match="schema 9999, which this release does not know"):
+        migrate(engine)
+
+
+def test_the_ledger_is_part_of_the_schema() -> None:
+    """Without it, tables of `ops` and `raw` would escape every comparison above."""
+    assert {table.schema for table in schema.metadata.tables.values()} == set(schema.SCHEMAS)
+    assert ledger_schema.crawls.metadata is schema.metadata
