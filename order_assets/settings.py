@@ -158,7 +158,23 @@ class KtspSection(_Model):
     requests_per_second: PositiveRate = 8.0
     page_size: Annotated[int, Field(ge=1, le=200, strict=True)] = 200
     first_page: Annotated[int, Field(ge=0, le=1, strict=True)] = 0
+    late_days: Annotated[int, Field(ge=0, strict=True)] = 14
     programmes: tuple[KtspProgramme, ...] = ()
+
+
+class CrawlSection(_Model):
+    """Everything below `[crawl]`: how both APIs are crawled.
+
+    `patience_seconds`: the longest single wait for an API before the account is parked. `full_crawl_days`: how old
+    the last look at a whole history may become before `auto` crawls it whole again. `shrink_fraction`: the share of
+    an account's known orders that may vanish at once before the crawl is distrusted. `max_pages`: pages of one
+    account after which a crawl is taken to go round in circles.
+    """
+
+    patience_seconds: PositiveRate = 60.0
+    full_crawl_days: PositiveRate = 7.0
+    shrink_fraction: Annotated[float, Field(gt=0, le=1, strict=True)] = 0.2
+    max_pages: PositiveInt = 20_000
 
 
 class PolicySection(_Model):
@@ -175,6 +191,7 @@ class AccountsFile(_Model):
 
     scalev: ScalevSection = ScalevSection()
     ktsp: KtspSection = KtspSection()
+    crawl: CrawlSection = CrawlSection()
     policy: PolicySection = PolicySection()
 
 

@@ -44,6 +44,7 @@ def sync(connection: sa.Connection, settings: Settings) -> RosterChange:
                     **{name: upsert.excluded[name] for name in settable},
                     "state": sa.case((accounts.c.state == "retired", "active"), else_=accounts.c.state),
                     "retired_at": None,
+                    "retired_by": None,
                 },
             ),
             fresh,
@@ -56,7 +57,7 @@ def sync(connection: sa.Connection, settings: Settings) -> RosterChange:
             .where(
                 accounts.c.source_system == source_system, _is_one_of([key for s, key in gone if s == source_system])
             )
-            .values(state="retired", retired_at=sa.func.now())
+            .values(state="retired", retired_at=sa.func.now(), retired_by="file")
         )
     added = sum((row["source_system"], row["partition_key"]) not in before for row in fresh)
     return RosterChange(added=added, changed=len(fresh) - added, retired=len(gone))
@@ -109,7 +110,7 @@ def active_keys(connection: sa.Connection, source_system: str) -> list[str]:
     query = (
         sa.select(accounts.c.partition_key)
         .where(accounts.c.source_system == source_system, accounts.c.state != "retired")
-        .order_by(accounts.c.added_at, accounts.c.partition_key)
+        .order_by(accounts.c.account_number)
     )
     return list(connection.execute(query).scalars())
 

@@ -27,6 +27,10 @@ accounts = sa.Table(
     "accounts",
     metadata,
     *_account_key(),
+    sa.Column(
+        "account_number", sa.BigInteger(), sa.Identity(always=True), nullable=False,
+        comment="Grows in the order in which accounts were first configured",
+    ),
     _text("source_account", "Store or programme: the scope of order ids"),
     _text("display_name", "Name for people; no personal data"),
     _text("time_zone", "IANA zone in which business dates are taken"),
@@ -35,11 +39,25 @@ accounts = sa.Table(
     _text("origin", "Where the account was configured: file, sandbox or import"),
     _text("customer_key", "Pseudonym of the person, once an order named it", null=True),
     _col("added_at", _INSTANT, "When the account was first configured"),
-    _col("retired_at", _INSTANT, "When the account left the configuration", null=True),
+    _col("retired_at", _INSTANT, "When the account was retired", null=True),
+    _text("retired_by", "file: it left the configuration, and comes back with it; command: by a person", null=True),
     sa.CheckConstraint("source_system in ('scalev', 'ktsp')", name="source_system"),
     sa.CheckConstraint("state in ('active', 'needs_sign_in', 'not_found', 'retired')", name="state"),
     schema="ops",
     comment="One row per credential: a customer of a Scalev store, a member of a KTSP programme",
+)  # fmt: skip
+
+sources = sa.Table(
+    "sources",
+    metadata,
+    sa.Column("source_system", sa.Text(), primary_key=True, comment="scalev or ktsp"),
+    sa.Column("source_account", sa.Text(), primary_key=True, comment="Store or programme"),
+    _text("time_zone", "IANA zone in which business dates are taken"),
+    sa.Column("currency", sa.CHAR(3), nullable=False, comment="ISO 4217, used where the source names none"),
+    _text("base_url", "Where the API answers; NULL: as the accounts file says", null=True),
+    _col("secrets", sa.LargeBinary(), "Keys of the store or programme as imported, encrypted JSON", null=True),
+    schema="ops",
+    comment="Stores and programmes that were imported; those of the accounts file come from there",
 )
 
 crawls = sa.Table(
@@ -48,7 +66,7 @@ crawls = sa.Table(
     sa.Column("crawl_id", sa.BigInteger(), sa.Identity(always=True), primary_key=True, comment="Number of the crawl"),
     _text("source_system", "scalev or ktsp"),
     _text("partition_key", "The account"),
-    _text("mode", "full: every page was asked for"),
+    _text("mode", "full: every page was asked for; head: down to where everything older is known and final"),
     _col("started_at", _INSTANT, "When the first request was sent"),
     _col("finished_at", _INSTANT, "When the verdict was reached", null=True),
     _text("status", "running, complete, incomplete, failed or parked"),
@@ -64,13 +82,18 @@ crawls = sa.Table(
             ("orders_changed", "Orders that differ from the facts before"),
             ("duplicates", "Orders seen again within the crawl"),
             ("bytes", "Bytes received, as compressed by the server"),
+            ("requests_saved", "Pages that a head crawl did not have to ask for, by the last full crawl"),
+            ("orders_vanished", "Orders known before that a complete history no longer holds"),
         )
     ),
+    _col("is_newest_first", sa.Boolean(), "Whether the orders came newest first, as far as was seen", null=True),
+    _col("resume_at", _INSTANT, "Parked: not to be asked again before", null=True),
     _text("run_id", "Dagster run that crawled"),
     _col("loaded_at", _INSTANT, "When the pages went into the facts; NULL while they have not", null=True),
     sa.ForeignKeyConstraint(
         ["source_system", "partition_key"], ["ops.accounts.source_system", "ops.accounts.partition_key"]
     ),
+    sa.CheckConstraint("mode in ('full', 'head')", name="mode"),
     sa.CheckConstraint("status in ('running', 'complete', 'incomplete', 'failed', 'parked')", name="status"),
     sa.Index(None, "source_system", "partition_key", "crawl_id"),
     sa.Index("crawls_not_loaded_idx", "crawl_id", postgresql_where=sa.text("loaded_at is null")),
@@ -82,14 +105,16 @@ credentials = sa.Table(
     "credentials",
     metadata,
     *_account_key(),
-    _text("configured_sha256", "Fingerprint of the configured token these were renewed from"),
-    _col("access_token", sa.LargeBinary(), "Current access token, encrypted"),
+    _text("configured_sha256", "Fingerprint of the configured or imported token that the current ones descend from"),
+    _col("imported", sa.LargeBinary(), "Credential as imported, encrypted JSON; NULL: it is in the file", null=True),
+    _col("access_token", sa.LargeBinary(), "Current access token, encrypted; NULL: as configured", null=True),
     _col("refresh_token", sa.LargeBinary(), "Current single-use refresh token, encrypted", null=True),
     _col("access_expires_at", _INSTANT, "End of life of the access token", null=True),
-    _col("renewed_at", _INSTANT, "When the tokens were renewed"),
+    _col("renewed_at", _INSTANT, "When the tokens were renewed", null=True),
+    _col("refresh_sent_at", _INSTANT, "When a refresh was sent whose answer never arrived: the token is spent", null=True),
     schema="ops",
-    comment="Tokens that were renewed by us and so are newer than the configured ones",
-)
+    comment="Tokens that were imported, or renewed by us and so newer than the configured ones",
+)  # fmt: skip
 
 page_keys = sa.Table(
     "page_keys",
@@ -139,6 +164,52 @@ touched_months = sa.Table(
     comment="Months whose facts changed; a summary is stale while its own number is lower",
 )
 change_numbers = sa.Sequence("change_numbers", metadata=metadata, schema="ops")
+crawl_sessions = sa.Sequence("crawl_sessions", metadata=metadata, schema="ops")
+
+vanished_orders = sa.Table(
+    "vanished_orders",
+    metadata,
+    sa.Column(
+        "crawl_id", sa.BigInteger(), sa.ForeignKey("ops.crawls.crawl_id", ondelete="CASCADE"), primary_key=True,
+        comment="Complete crawl of the account's whole history",
+    ),
+    sa.Column("order_key", sa.Text(), primary_key=True, comment="Order of the account that it no longer held"),
+    schema="ops",
+    comment="Why an order counts as deleted at the source: the crawl that no longer saw it",
+)
+
+api_pace = sa.Table(
+    "api_pace",
+    metadata,
+    sa.Column("host", sa.Text(), primary_key=True, comment="Address of the API"),
+    _col("next_start", _INSTANT, "When the next request may start"),
+    _col("blocked_until", _INSTANT, "The API asked all of us to wait until then", null=True),
+    schema="ops",
+    comment="Pace of requests per API, shared by all processes",
+)
+
+api_leases = sa.Table(
+    "api_leases",
+    metadata,
+    sa.Column("host", sa.Text(), primary_key=True, comment="Address of the API"),
+    sa.Column("session_id", sa.BigInteger(), primary_key=True, comment="Crawling process; it holds an advisory lock"),
+    _col("places", sa.Integer(), "Requests it may have in flight"),
+    schema="ops",
+    comment="Who may have how many requests in flight; a lease ends with its process",
+)
+
+unknown_fields = sa.Table(
+    "unknown_fields",
+    metadata,
+    sa.Column("source_system", sa.Text(), primary_key=True, comment="scalev or ktsp"),
+    sa.Column("field", sa.Text(), primary_key=True, comment="Path of the field within an order"),
+    sa.Column("value", sa.Text(), primary_key=True, comment="Undocumented value of a documented field, else empty"),
+    _col("orders", sa.BigInteger(), "How often it was loaded"),
+    _col("first_crawl_id", sa.BigInteger(), "Crawl that brought it first"),
+    _col("last_crawl_id", sa.BigInteger(), "Crawl that brought it last"),
+    schema="ops",
+    comment="What the APIs send beyond their documents; the values are in the raw pages alone",
+)
 
 summarised_months = sa.Table(
     "summarised_months",
@@ -157,7 +228,8 @@ order_pages = sa.Table(
         "crawl_id", sa.BigInteger(), sa.ForeignKey("ops.crawls.crawl_id", ondelete="CASCADE"), primary_key=True,
         comment="Crawl that fetched the page",
     ),
-    sa.Column("page_number", sa.Integer(), primary_key=True, comment="Scalev: 1, 2, ... in walking order; KTSP: pageNo"),
+    sa.Column("page_number", sa.Integer(), primary_key=True, comment="1, 2, ... in the order of fetching"),
+    sa.Column("page_no", sa.Integer(), nullable=True, comment="KTSP: the pageNo that was asked for"),
     sa.Column("cursor_hash", sa.CHAR(64), nullable=True, comment="SHA-256 of the cursor the page was asked with"),
     _col("fetched_at", _INSTANT, "When the last byte was received"),
     _col("http_status", sa.Integer(), "HTTP status"),

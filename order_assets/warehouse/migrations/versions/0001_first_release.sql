@@ -2,6 +2,41 @@
 
 CREATE SEQUENCE ops.change_numbers;
 
+CREATE SEQUENCE ops.crawl_sessions;
+
+CREATE TABLE marts.dim_customer (
+    customer_key TEXT NOT NULL,
+    source_system TEXT NOT NULL,
+    source_account TEXT NOT NULL,
+    source_status TEXT,
+    customer_created_at TIMESTAMP WITH TIME ZONE,
+    email_hmac TEXT,
+    phone_hmac TEXT,
+    first_seen_at TIMESTAMP WITH TIME ZONE NOT NULL,
+    last_seen_at TIMESTAMP WITH TIME ZONE NOT NULL,
+    CONSTRAINT dim_customer_pkey PRIMARY KEY (customer_key)
+);
+
+COMMENT ON TABLE marts.dim_customer IS 'One row per customer or member, known only by a keyed pseudonym';
+
+COMMENT ON COLUMN marts.dim_customer.customer_key IS 'HMAC-SHA256(key, source|account|id), hex';
+
+COMMENT ON COLUMN marts.dim_customer.source_system IS 'scalev or ktsp';
+
+COMMENT ON COLUMN marts.dim_customer.source_account IS 'Store or programme the person belongs to';
+
+COMMENT ON COLUMN marts.dim_customer.source_status IS 'Status of the customer at the source, if it says one';
+
+COMMENT ON COLUMN marts.dim_customer.customer_created_at IS 'When the source created the customer, if it says so';
+
+COMMENT ON COLUMN marts.dim_customer.email_hmac IS 'Pseudonym of the e-mail address; NULL unless switched on';
+
+COMMENT ON COLUMN marts.dim_customer.phone_hmac IS 'Pseudonym of the phone number; NULL unless switched on';
+
+COMMENT ON COLUMN marts.dim_customer.first_seen_at IS 'When a page first named the customer';
+
+COMMENT ON COLUMN marts.dim_customer.last_seen_at IS 'When the row was written; a pseudonym has nothing to bring up to date';
+
 CREATE TABLE marts.dim_store (
     store_key TEXT NOT NULL,
     source_system TEXT NOT NULL,
@@ -43,38 +78,56 @@ COMMENT ON COLUMN marts.dim_store.first_seen_at IS 'When a page first named the 
 
 COMMENT ON COLUMN marts.dim_store.last_seen_at IS 'When the row was last brought up to date';
 
-CREATE TABLE marts.dim_customer (
-    customer_key TEXT NOT NULL,
+CREATE TABLE marts.discount_by_kind_monthly (
+    order_month DATE NOT NULL,
     source_system TEXT NOT NULL,
-    source_account TEXT NOT NULL,
-    source_status TEXT,
-    customer_created_at TIMESTAMP WITH TIME ZONE,
-    email_hmac TEXT,
-    phone_hmac TEXT,
-    first_seen_at TIMESTAMP WITH TIME ZONE NOT NULL,
-    last_seen_at TIMESTAMP WITH TIME ZONE NOT NULL,
-    CONSTRAINT dim_customer_pkey PRIMARY KEY (customer_key)
+    store_key TEXT NOT NULL,
+    currency_code CHAR(3) NOT NULL,
+    discount_kind TEXT NOT NULL,
+    orders_recognised INTEGER NOT NULL,
+    discount_amount NUMERIC(20, 4) NOT NULL,
+    basis_amount NUMERIC(20, 4) NOT NULL,
+    discount_rate NUMERIC(9, 6),
+    avg_discount_amount NUMERIC(20, 4),
+    share_of_discount NUMERIC(9, 6),
+    net_sales_amount NUMERIC(20, 4) NOT NULL,
+    customers INTEGER NOT NULL,
+    orders_lost INTEGER NOT NULL,
+    discount_amount_lost NUMERIC(20, 4) NOT NULL,
+    CONSTRAINT discount_by_kind_monthly_pkey PRIMARY KEY (order_month, source_system, store_key, currency_code, discount_kind)
 );
 
-COMMENT ON TABLE marts.dim_customer IS 'One row per customer or member, known only by a keyed pseudonym';
+COMMENT ON TABLE marts.discount_by_kind_monthly IS 'Discounts by month, store, currency and kind';
 
-COMMENT ON COLUMN marts.dim_customer.customer_key IS 'HMAC-SHA256(key, source|account|id), hex';
+COMMENT ON COLUMN marts.discount_by_kind_monthly.order_month IS 'First day of the month of the order date';
 
-COMMENT ON COLUMN marts.dim_customer.source_system IS 'scalev or ktsp';
+COMMENT ON COLUMN marts.discount_by_kind_monthly.source_system IS 'scalev or ktsp';
 
-COMMENT ON COLUMN marts.dim_customer.source_account IS 'Store or programme the person belongs to';
+COMMENT ON COLUMN marts.discount_by_kind_monthly.store_key IS 'Store';
 
-COMMENT ON COLUMN marts.dim_customer.source_status IS 'Status of the customer at the source, if it says one';
+COMMENT ON COLUMN marts.discount_by_kind_monthly.currency_code IS 'ISO 4217; XXX counts orders whose money is not reportable';
 
-COMMENT ON COLUMN marts.dim_customer.customer_created_at IS 'When the source created the customer, if it says so';
+COMMENT ON COLUMN marts.discount_by_kind_monthly.discount_kind IS 'product, code, shipping, unique_code, or order (KTSP)';
 
-COMMENT ON COLUMN marts.dim_customer.email_hmac IS 'Pseudonym of the e-mail address; NULL unless switched on';
+COMMENT ON COLUMN marts.discount_by_kind_monthly.orders_recognised IS 'Recognised orders that carry the kind';
 
-COMMENT ON COLUMN marts.dim_customer.phone_hmac IS 'Pseudonym of the phone number; NULL unless switched on';
+COMMENT ON COLUMN marts.discount_by_kind_monthly.discount_amount IS 'Discount of the kind over recognised orders';
 
-COMMENT ON COLUMN marts.dim_customer.first_seen_at IS 'When a page first named the customer';
+COMMENT ON COLUMN marts.discount_by_kind_monthly.basis_amount IS 'What the discount was taken from, over the same orders';
 
-COMMENT ON COLUMN marts.dim_customer.last_seen_at IS 'When the row was written; a pseudonym has nothing to bring up to date';
+COMMENT ON COLUMN marts.discount_by_kind_monthly.discount_rate IS 'Discount / basis';
+
+COMMENT ON COLUMN marts.discount_by_kind_monthly.avg_discount_amount IS 'Discount / orders that carry it';
+
+COMMENT ON COLUMN marts.discount_by_kind_monthly.share_of_discount IS 'Share of the kind in all discounts of the store, currency and period';
+
+COMMENT ON COLUMN marts.discount_by_kind_monthly.net_sales_amount IS 'Net sales of the orders that carry the kind; an order can carry several, so do not add over kinds';
+
+COMMENT ON COLUMN marts.discount_by_kind_monthly.customers IS 'Customers with such an order';
+
+COMMENT ON COLUMN marts.discount_by_kind_monthly.orders_lost IS 'Lost orders that carried the kind';
+
+COMMENT ON COLUMN marts.discount_by_kind_monthly.discount_amount_lost IS 'Discount of the kind on lost orders';
 
 CREATE TABLE marts.revenue_daily (
     order_date DATE NOT NULL,
@@ -202,60 +255,10 @@ COMMENT ON COLUMN marts.revenue_daily.computed_at IS 'When the row last changed'
 
 COMMENT ON COLUMN marts.revenue_daily.run_id IS 'Dagster run that last changed the row';
 
-CREATE TABLE marts.discount_by_kind_monthly (
-    order_month DATE NOT NULL,
-    source_system TEXT NOT NULL,
-    store_key TEXT NOT NULL,
-    currency_code CHAR(3) NOT NULL,
-    discount_kind TEXT NOT NULL,
-    orders_recognised INTEGER NOT NULL,
-    discount_amount NUMERIC(20, 4) NOT NULL,
-    basis_amount NUMERIC(20, 4) NOT NULL,
-    discount_rate NUMERIC(9, 6),
-    avg_discount_amount NUMERIC(20, 4),
-    share_of_discount NUMERIC(9, 6),
-    net_sales_amount NUMERIC(20, 4) NOT NULL,
-    customers INTEGER NOT NULL,
-    orders_lost INTEGER NOT NULL,
-    discount_amount_lost NUMERIC(20, 4) NOT NULL,
-    CONSTRAINT discount_by_kind_monthly_pkey PRIMARY KEY (order_month, source_system, store_key, currency_code, discount_kind)
-);
-
-COMMENT ON TABLE marts.discount_by_kind_monthly IS 'Discounts by month, store, currency and kind';
-
-COMMENT ON COLUMN marts.discount_by_kind_monthly.order_month IS 'First day of the month of the order date';
-
-COMMENT ON COLUMN marts.discount_by_kind_monthly.source_system IS 'scalev or ktsp';
-
-COMMENT ON COLUMN marts.discount_by_kind_monthly.store_key IS 'Store';
-
-COMMENT ON COLUMN marts.discount_by_kind_monthly.currency_code IS 'ISO 4217; XXX counts orders whose money is not reportable';
-
-COMMENT ON COLUMN marts.discount_by_kind_monthly.discount_kind IS 'product, code, shipping, unique_code, or order (KTSP)';
-
-COMMENT ON COLUMN marts.discount_by_kind_monthly.orders_recognised IS 'Recognised orders that carry the kind';
-
-COMMENT ON COLUMN marts.discount_by_kind_monthly.discount_amount IS 'Discount of the kind over recognised orders';
-
-COMMENT ON COLUMN marts.discount_by_kind_monthly.basis_amount IS 'What the discount was taken from, over the same orders';
-
-COMMENT ON COLUMN marts.discount_by_kind_monthly.discount_rate IS 'Discount / basis';
-
-COMMENT ON COLUMN marts.discount_by_kind_monthly.avg_discount_amount IS 'Discount / orders that carry it';
-
-COMMENT ON COLUMN marts.discount_by_kind_monthly.share_of_discount IS 'Share of the kind in all discounts of the store, currency and period';
-
-COMMENT ON COLUMN marts.discount_by_kind_monthly.net_sales_amount IS 'Net sales of the orders that carry the kind; an order can carry several, so do not add over kinds';
-
-COMMENT ON COLUMN marts.discount_by_kind_monthly.customers IS 'Customers with such an order';
-
-COMMENT ON COLUMN marts.discount_by_kind_monthly.orders_lost IS 'Lost orders that carried the kind';
-
-COMMENT ON COLUMN marts.discount_by_kind_monthly.discount_amount_lost IS 'Discount of the kind on lost orders';
-
 CREATE TABLE ops.accounts (
     source_system TEXT NOT NULL,
     partition_key TEXT NOT NULL,
+    account_number BIGINT GENERATED ALWAYS AS IDENTITY,
     source_account TEXT NOT NULL,
     display_name TEXT NOT NULL,
     time_zone TEXT NOT NULL,
@@ -265,6 +268,7 @@ CREATE TABLE ops.accounts (
     customer_key TEXT,
     added_at TIMESTAMP WITH TIME ZONE NOT NULL,
     retired_at TIMESTAMP WITH TIME ZONE,
+    retired_by TEXT,
     CONSTRAINT accounts_pkey PRIMARY KEY (source_system, partition_key),
     CONSTRAINT accounts_source_system_check CHECK (source_system in ('scalev', 'ktsp')),
     CONSTRAINT accounts_state_check CHECK (state in ('active', 'needs_sign_in', 'not_found', 'retired'))
@@ -275,6 +279,8 @@ COMMENT ON TABLE ops.accounts IS 'One row per credential: a customer of a Scalev
 COMMENT ON COLUMN ops.accounts.source_system IS 'scalev or ktsp';
 
 COMMENT ON COLUMN ops.accounts.partition_key IS 'STORE_ID/NAME or PROGRAMME/MEMBER_ID';
+
+COMMENT ON COLUMN ops.accounts.account_number IS 'Grows in the order in which accounts were first configured';
 
 COMMENT ON COLUMN ops.accounts.source_account IS 'Store or programme: the scope of order ids';
 
@@ -292,34 +298,84 @@ COMMENT ON COLUMN ops.accounts.customer_key IS 'Pseudonym of the person, once an
 
 COMMENT ON COLUMN ops.accounts.added_at IS 'When the account was first configured';
 
-COMMENT ON COLUMN ops.accounts.retired_at IS 'When the account left the configuration';
+COMMENT ON COLUMN ops.accounts.retired_at IS 'When the account was retired';
+
+COMMENT ON COLUMN ops.accounts.retired_by IS 'file: it left the configuration, and comes back with it; command: by a person';
+
+CREATE TABLE ops.api_leases (
+    host TEXT NOT NULL,
+    session_id BIGINT NOT NULL,
+    places INTEGER NOT NULL,
+    CONSTRAINT api_leases_pkey PRIMARY KEY (host, session_id)
+);
+
+COMMENT ON TABLE ops.api_leases IS 'Who may have how many requests in flight; a lease ends with its process';
+
+COMMENT ON COLUMN ops.api_leases.host IS 'Address of the API';
+
+COMMENT ON COLUMN ops.api_leases.session_id IS 'Crawling process; it holds an advisory lock';
+
+COMMENT ON COLUMN ops.api_leases.places IS 'Requests it may have in flight';
+
+CREATE TABLE ops.api_pace (
+    host TEXT NOT NULL,
+    next_start TIMESTAMP WITH TIME ZONE NOT NULL,
+    blocked_until TIMESTAMP WITH TIME ZONE,
+    CONSTRAINT api_pace_pkey PRIMARY KEY (host)
+);
+
+COMMENT ON TABLE ops.api_pace IS 'Pace of requests per API, shared by all processes';
+
+COMMENT ON COLUMN ops.api_pace.host IS 'Address of the API';
+
+COMMENT ON COLUMN ops.api_pace.next_start IS 'When the next request may start';
+
+COMMENT ON COLUMN ops.api_pace.blocked_until IS 'The API asked all of us to wait until then';
 
 CREATE TABLE ops.credentials (
     source_system TEXT NOT NULL,
     partition_key TEXT NOT NULL,
     configured_sha256 TEXT NOT NULL,
-    access_token BYTEA NOT NULL,
+    imported BYTEA,
+    access_token BYTEA,
     refresh_token BYTEA,
     access_expires_at TIMESTAMP WITH TIME ZONE,
-    renewed_at TIMESTAMP WITH TIME ZONE NOT NULL,
+    renewed_at TIMESTAMP WITH TIME ZONE,
+    refresh_sent_at TIMESTAMP WITH TIME ZONE,
     CONSTRAINT credentials_pkey PRIMARY KEY (source_system, partition_key)
 );
 
-COMMENT ON TABLE ops.credentials IS 'Tokens that were renewed by us and so are newer than the configured ones';
+COMMENT ON TABLE ops.credentials IS 'Tokens that were imported, or renewed by us and so newer than the configured ones';
 
 COMMENT ON COLUMN ops.credentials.source_system IS 'scalev or ktsp';
 
 COMMENT ON COLUMN ops.credentials.partition_key IS 'STORE_ID/NAME or PROGRAMME/MEMBER_ID';
 
-COMMENT ON COLUMN ops.credentials.configured_sha256 IS 'Fingerprint of the configured token these were renewed from';
+COMMENT ON COLUMN ops.credentials.configured_sha256 IS 'Fingerprint of the configured or imported token that the current ones descend from';
 
-COMMENT ON COLUMN ops.credentials.access_token IS 'Current access token, encrypted';
+COMMENT ON COLUMN ops.credentials.imported IS 'Credential as imported, encrypted JSON; NULL: it is in the file';
+
+COMMENT ON COLUMN ops.credentials.access_token IS 'Current access token, encrypted; NULL: as configured';
 
 COMMENT ON COLUMN ops.credentials.refresh_token IS 'Current single-use refresh token, encrypted';
 
 COMMENT ON COLUMN ops.credentials.access_expires_at IS 'End of life of the access token';
 
 COMMENT ON COLUMN ops.credentials.renewed_at IS 'When the tokens were renewed';
+
+COMMENT ON COLUMN ops.credentials.refresh_sent_at IS 'When a refresh was sent whose answer never arrived: the token is spent';
+
+CREATE TABLE ops.installation (
+    name TEXT NOT NULL,
+    value TEXT NOT NULL,
+    CONSTRAINT installation_pkey PRIMARY KEY (name)
+);
+
+COMMENT ON TABLE ops.installation IS 'Keys (as fingerprints) and rules of the installation that fills this database';
+
+COMMENT ON COLUMN ops.installation.name IS 'hmac_key_sha256 or rules';
+
+COMMENT ON COLUMN ops.installation.value IS 'What the database was first filled with';
 
 CREATE TABLE ops.page_keys (
     source_system TEXT NOT NULL,
@@ -336,17 +392,44 @@ COMMENT ON COLUMN ops.page_keys.partition_key IS 'STORE_ID/NAME or PROGRAMME/MEM
 
 COMMENT ON COLUMN ops.page_keys.wrapped_key IS 'Data key of the account''s pages, encrypted by the configured key';
 
-CREATE TABLE ops.installation (
-    name TEXT NOT NULL,
-    value TEXT NOT NULL,
-    CONSTRAINT installation_pkey PRIMARY KEY (name)
+CREATE TABLE ops.sources (
+    source_system TEXT NOT NULL,
+    source_account TEXT NOT NULL,
+    time_zone TEXT NOT NULL,
+    currency CHAR(3) NOT NULL,
+    base_url TEXT,
+    secrets BYTEA,
+    CONSTRAINT sources_pkey PRIMARY KEY (source_system, source_account)
 );
 
-COMMENT ON TABLE ops.installation IS 'Keys (as fingerprints) and rules of the installation that fills this database';
+COMMENT ON TABLE ops.sources IS 'Stores and programmes that were imported; those of the accounts file come from there';
 
-COMMENT ON COLUMN ops.installation.name IS 'hmac_key_sha256 or rules';
+COMMENT ON COLUMN ops.sources.source_system IS 'scalev or ktsp';
 
-COMMENT ON COLUMN ops.installation.value IS 'What the database was first filled with';
+COMMENT ON COLUMN ops.sources.source_account IS 'Store or programme';
+
+COMMENT ON COLUMN ops.sources.time_zone IS 'IANA zone in which business dates are taken';
+
+COMMENT ON COLUMN ops.sources.currency IS 'ISO 4217, used where the source names none';
+
+COMMENT ON COLUMN ops.sources.base_url IS 'Where the API answers; NULL: as the accounts file says';
+
+COMMENT ON COLUMN ops.sources.secrets IS 'Keys of the store or programme as imported, encrypted JSON';
+
+CREATE TABLE ops.summarised_months (
+    table_name TEXT NOT NULL,
+    order_month DATE NOT NULL,
+    change_number BIGINT NOT NULL,
+    CONSTRAINT summarised_months_pkey PRIMARY KEY (table_name, order_month)
+);
+
+COMMENT ON TABLE ops.summarised_months IS 'How far each monthly summary has followed the facts';
+
+COMMENT ON COLUMN ops.summarised_months.table_name IS 'Summary in schema marts';
+
+COMMENT ON COLUMN ops.summarised_months.order_month IS 'First day of the month';
+
+COMMENT ON COLUMN ops.summarised_months.change_number IS 'Change of the facts up to which the month is summarised';
 
 CREATE TABLE ops.touched_months (
     order_month DATE NOT NULL,
@@ -363,20 +446,29 @@ COMMENT ON COLUMN ops.touched_months.change_number IS 'Grows with every load tha
 
 COMMENT ON COLUMN ops.touched_months.touched_at IS 'When that was';
 
-CREATE TABLE ops.summarised_months (
-    table_name TEXT NOT NULL,
-    order_month DATE NOT NULL,
-    change_number BIGINT NOT NULL,
-    CONSTRAINT summarised_months_pkey PRIMARY KEY (table_name, order_month)
+CREATE TABLE ops.unknown_fields (
+    source_system TEXT NOT NULL,
+    field TEXT NOT NULL,
+    value TEXT NOT NULL,
+    orders BIGINT NOT NULL,
+    first_crawl_id BIGINT NOT NULL,
+    last_crawl_id BIGINT NOT NULL,
+    CONSTRAINT unknown_fields_pkey PRIMARY KEY (source_system, field, value)
 );
 
-COMMENT ON TABLE ops.summarised_months IS 'How far each monthly summary has followed the facts';
+COMMENT ON TABLE ops.unknown_fields IS 'What the APIs send beyond their documents; the values are in the raw pages alone';
 
-COMMENT ON COLUMN ops.summarised_months.table_name IS 'Summary in schema marts';
+COMMENT ON COLUMN ops.unknown_fields.source_system IS 'scalev or ktsp';
 
-COMMENT ON COLUMN ops.summarised_months.order_month IS 'First day of the month';
+COMMENT ON COLUMN ops.unknown_fields.field IS 'Path of the field within an order';
 
-COMMENT ON COLUMN ops.summarised_months.change_number IS 'Change of the facts up to which the month is summarised';
+COMMENT ON COLUMN ops.unknown_fields.value IS 'Undocumented value of a documented field, else empty';
+
+COMMENT ON COLUMN ops.unknown_fields.orders IS 'How often it was loaded';
+
+COMMENT ON COLUMN ops.unknown_fields.first_crawl_id IS 'Crawl that brought it first';
+
+COMMENT ON COLUMN ops.unknown_fields.last_crawl_id IS 'Crawl that brought it last';
 
 CREATE TABLE marts.order_facts (
     order_key TEXT NOT NULL,
@@ -484,9 +576,9 @@ CREATE TABLE marts.order_facts (
     CONSTRAINT order_facts_customer_key_fkey FOREIGN KEY(customer_key) REFERENCES marts.dim_customer (customer_key)
 );
 
-CREATE INDEX order_facts_order_date_store_key_currency_code_idx ON marts.order_facts (order_date, store_key, currency_code);
-
 CREATE INDEX order_facts_customer_key_ordered_at_idx ON marts.order_facts (customer_key, ordered_at);
+
+CREATE INDEX order_facts_order_date_store_key_currency_code_idx ON marts.order_facts (order_date, store_key, currency_code);
 
 CREATE INDEX order_facts_recognised_date_idx ON marts.order_facts (recognised_date);
 
@@ -667,10 +759,15 @@ CREATE TABLE ops.crawls (
     orders_changed BIGINT DEFAULT '0' NOT NULL,
     duplicates BIGINT DEFAULT '0' NOT NULL,
     bytes BIGINT DEFAULT '0' NOT NULL,
+    requests_saved BIGINT DEFAULT '0' NOT NULL,
+    orders_vanished BIGINT DEFAULT '0' NOT NULL,
+    is_newest_first BOOLEAN,
+    resume_at TIMESTAMP WITH TIME ZONE,
     run_id TEXT NOT NULL,
     loaded_at TIMESTAMP WITH TIME ZONE,
     CONSTRAINT crawls_pkey PRIMARY KEY (crawl_id),
     CONSTRAINT crawls_source_system_fkey FOREIGN KEY(source_system, partition_key) REFERENCES ops.accounts (source_system, partition_key),
+    CONSTRAINT crawls_mode_check CHECK (mode in ('full', 'head')),
     CONSTRAINT crawls_status_check CHECK (status in ('running', 'complete', 'incomplete', 'failed', 'parked'))
 );
 
@@ -686,7 +783,7 @@ COMMENT ON COLUMN ops.crawls.source_system IS 'scalev or ktsp';
 
 COMMENT ON COLUMN ops.crawls.partition_key IS 'The account';
 
-COMMENT ON COLUMN ops.crawls.mode IS 'full: every page was asked for';
+COMMENT ON COLUMN ops.crawls.mode IS 'full: every page was asked for; head: down to where everything older is known and final';
 
 COMMENT ON COLUMN ops.crawls.started_at IS 'When the first request was sent';
 
@@ -712,9 +809,54 @@ COMMENT ON COLUMN ops.crawls.duplicates IS 'Orders seen again within the crawl';
 
 COMMENT ON COLUMN ops.crawls.bytes IS 'Bytes received, as compressed by the server';
 
+COMMENT ON COLUMN ops.crawls.requests_saved IS 'Pages that a head crawl did not have to ask for, by the last full crawl';
+
+COMMENT ON COLUMN ops.crawls.orders_vanished IS 'Orders known before that a complete history no longer holds';
+
+COMMENT ON COLUMN ops.crawls.is_newest_first IS 'Whether the orders came newest first, as far as was seen';
+
+COMMENT ON COLUMN ops.crawls.resume_at IS 'Parked: not to be asked again before';
+
 COMMENT ON COLUMN ops.crawls.run_id IS 'Dagster run that crawled';
 
 COMMENT ON COLUMN ops.crawls.loaded_at IS 'When the pages went into the facts; NULL while they have not';
+
+CREATE TABLE marts.discount_facts (
+    order_key TEXT NOT NULL,
+    discount_kind TEXT NOT NULL,
+    discount_class TEXT NOT NULL,
+    discount_code TEXT,
+    discount_code_raw TEXT,
+    applied_to TEXT,
+    currency_code CHAR(3) NOT NULL,
+    amount NUMERIC(20, 4) NOT NULL,
+    basis_amount NUMERIC(20, 4) NOT NULL,
+    CONSTRAINT discount_facts_pkey PRIMARY KEY (order_key, discount_kind),
+    CONSTRAINT discount_facts_discount_kind_check CHECK (discount_kind in ('product', 'code', 'shipping', 'unique_code', 'order')),
+    CONSTRAINT discount_facts_discount_class_check CHECK (discount_class in ('promotional', 'technical', 'unknown')),
+    CONSTRAINT discount_facts_amount_check CHECK (amount <> 0),
+    CONSTRAINT discount_facts_order_key_fkey FOREIGN KEY(order_key) REFERENCES marts.order_facts (order_key) ON DELETE CASCADE
+);
+
+COMMENT ON TABLE marts.discount_facts IS 'One row per order and kind of discount that is not zero; they add up to order_facts.discount_amount';
+
+COMMENT ON COLUMN marts.discount_facts.order_key IS 'The order';
+
+COMMENT ON COLUMN marts.discount_facts.discount_kind IS 'product, code, shipping, unique_code, or order (KTSP)';
+
+COMMENT ON COLUMN marts.discount_facts.discount_class IS 'promotional, technical (unique code) or unknown (KTSP)';
+
+COMMENT ON COLUMN marts.discount_facts.discount_code IS 'Code, trimmed, upper case';
+
+COMMENT ON COLUMN marts.discount_facts.discount_code_raw IS 'Code as sent';
+
+COMMENT ON COLUMN marts.discount_facts.applied_to IS 'What the code''s discount was taken from, as sent';
+
+COMMENT ON COLUMN marts.discount_facts.currency_code IS 'ISO 4217';
+
+COMMENT ON COLUMN marts.discount_facts.amount IS 'Amount taken off; in currency_code';
+
+COMMENT ON COLUMN marts.discount_facts.basis_amount IS 'Amount it was taken from; in currency_code';
 
 CREATE TABLE marts.order_lifecycle (
     order_key TEXT NOT NULL,
@@ -777,43 +919,6 @@ COMMENT ON COLUMN marts.order_lifecycle.reopened_count IS 'How often a status wa
 
 COMMENT ON COLUMN marts.order_lifecycle.is_sequence_ok IS 'Statuses were reached in their usual order';
 
-CREATE TABLE marts.discount_facts (
-    order_key TEXT NOT NULL,
-    discount_kind TEXT NOT NULL,
-    discount_class TEXT NOT NULL,
-    discount_code TEXT,
-    discount_code_raw TEXT,
-    applied_to TEXT,
-    currency_code CHAR(3) NOT NULL,
-    amount NUMERIC(20, 4) NOT NULL,
-    basis_amount NUMERIC(20, 4) NOT NULL,
-    CONSTRAINT discount_facts_pkey PRIMARY KEY (order_key, discount_kind),
-    CONSTRAINT discount_facts_discount_kind_check CHECK (discount_kind in ('product', 'code', 'shipping', 'unique_code', 'order')),
-    CONSTRAINT discount_facts_discount_class_check CHECK (discount_class in ('promotional', 'technical', 'unknown')),
-    CONSTRAINT discount_facts_amount_check CHECK (amount <> 0),
-    CONSTRAINT discount_facts_order_key_fkey FOREIGN KEY(order_key) REFERENCES marts.order_facts (order_key) ON DELETE CASCADE
-);
-
-COMMENT ON TABLE marts.discount_facts IS 'One row per order and kind of discount that is not zero; they add up to order_facts.discount_amount';
-
-COMMENT ON COLUMN marts.discount_facts.order_key IS 'The order';
-
-COMMENT ON COLUMN marts.discount_facts.discount_kind IS 'product, code, shipping, unique_code, or order (KTSP)';
-
-COMMENT ON COLUMN marts.discount_facts.discount_class IS 'promotional, technical (unique code) or unknown (KTSP)';
-
-COMMENT ON COLUMN marts.discount_facts.discount_code IS 'Code, trimmed, upper case';
-
-COMMENT ON COLUMN marts.discount_facts.discount_code_raw IS 'Code as sent';
-
-COMMENT ON COLUMN marts.discount_facts.applied_to IS 'What the code''s discount was taken from, as sent';
-
-COMMENT ON COLUMN marts.discount_facts.currency_code IS 'ISO 4217';
-
-COMMENT ON COLUMN marts.discount_facts.amount IS 'Amount taken off; in currency_code';
-
-COMMENT ON COLUMN marts.discount_facts.basis_amount IS 'Amount it was taken from; in currency_code';
-
 CREATE TABLE ops.order_lineage (
     order_key TEXT NOT NULL,
     source_system TEXT NOT NULL,
@@ -841,9 +946,23 @@ COMMENT ON COLUMN ops.order_lineage.page_number IS 'Page of that crawl';
 
 COMMENT ON COLUMN ops.order_lineage.position IS 'Place on the page, from 1';
 
+CREATE TABLE ops.vanished_orders (
+    crawl_id BIGINT NOT NULL,
+    order_key TEXT NOT NULL,
+    CONSTRAINT vanished_orders_pkey PRIMARY KEY (crawl_id, order_key),
+    CONSTRAINT vanished_orders_crawl_id_fkey FOREIGN KEY(crawl_id) REFERENCES ops.crawls (crawl_id) ON DELETE CASCADE
+);
+
+COMMENT ON TABLE ops.vanished_orders IS 'Why an order counts as deleted at the source: the crawl that no longer saw it';
+
+COMMENT ON COLUMN ops.vanished_orders.crawl_id IS 'Complete crawl of the account''s whole history';
+
+COMMENT ON COLUMN ops.vanished_orders.order_key IS 'Order of the account that it no longer held';
+
 CREATE TABLE raw.order_pages (
     crawl_id BIGINT NOT NULL,
     page_number INTEGER NOT NULL,
+    page_no INTEGER,
     cursor_hash CHAR(64),
     fetched_at TIMESTAMP WITH TIME ZONE NOT NULL,
     http_status INTEGER NOT NULL,
@@ -859,7 +978,9 @@ COMMENT ON TABLE raw.order_pages IS 'Pages as received, readable only with the k
 
 COMMENT ON COLUMN raw.order_pages.crawl_id IS 'Crawl that fetched the page';
 
-COMMENT ON COLUMN raw.order_pages.page_number IS 'Scalev: 1, 2, ... in walking order; KTSP: pageNo';
+COMMENT ON COLUMN raw.order_pages.page_number IS '1, 2, ... in the order of fetching';
+
+COMMENT ON COLUMN raw.order_pages.page_no IS 'KTSP: the pageNo that was asked for';
 
 COMMENT ON COLUMN raw.order_pages.cursor_hash IS 'SHA-256 of the cursor the page was asked with';
 
