@@ -9,6 +9,7 @@ import dataclasses
 import json
 import os
 import sys
+from enum import StrEnum
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Literal, NoReturn, Self
 
@@ -20,7 +21,7 @@ from rich.markup import escape
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
 from rich.table import Table
 
-from order_assets import runtime
+from order_assets import cli_accounts, runtime
 from order_assets import settings as configuration
 from order_assets.sandbox import process as sandbox_process
 from order_assets.settings import Settings, SettingsError
@@ -50,12 +51,20 @@ app = typer.Typer(
     no_args_is_help=True,
     pretty_exceptions_enable=False,  # its tracebacks print local variables, and those can be secrets
 )
-accounts_app = typer.Typer(help="The accounts that are crawled.", no_args_is_help=True)
 db_app = typer.Typer(help="The embedded PostgreSQL.", no_args_is_help=True)
 sandbox_app = typer.Typer(help="Both APIs as a local server with believable data.", no_args_is_help=True)
-app.add_typer(accounts_app, name="accounts")
+app.add_typer(cli_accounts.app, name="accounts")
 app.add_typer(db_app, name="db")
 app.add_typer(sandbox_app, name="sandbox")
+
+
+class CrawlMode(StrEnum):
+    """Values of --mode; the same as in Dagster's run config."""
+
+    auto = "auto"
+    full = "full"
+    head = "head"
+
 
 AsJson = Annotated[bool, typer.Option("--json", help="Print JSON for programs instead of tables.")]
 
@@ -84,7 +93,17 @@ def run(
     account: Annotated[
         list[str] | None, typer.Option(help="Only this account, e.g. store_A/c-001; may be repeated.")
     ] = None,
+    mode: Annotated[
+        CrawlMode,
+        typer.Option(
+            help="auto: only the newest part of each history, as far as the rest is known and final, and whole"
+            " histories once a week; full: whole histories; head: never whole ones if it can be helped."
+        ),
+    ] = CrawlMode.auto,
     *,
+    allow_shrink: Annotated[
+        bool, typer.Option(help="Believe a history that lost many orders at once: they were deleted at the source.")
+    ] = False,
     failed_only: Annotated[bool, typer.Option(help="Only accounts whose last crawl was not complete.")] = False,
     as_json: AsJson = False,
 ) -> None:
@@ -118,7 +137,10 @@ def run(
         _say("No account to crawl.")
     try:
         with _Progress({system: len(keys) for system, keys in chosen.items() if keys}) as shown:
-            outcome = refresh.refresh(engine, settings, chosen, on_account=shown.account, on_step=shown.step)
+            outcome = refresh.refresh(
+                engine, settings, chosen, on_account=shown.account, on_step=shown.step, mode=mode.value,
+                allow_shrink=allow_shrink,
+            )  # fmt: skip
     except refresh.RunFailedError as error:
         _stop(str(error), FAILED)
     except (KeyboardInterrupt, refresh.Interrupted):
@@ -155,31 +177,6 @@ def dagster(context: typer.Context) -> None:
     # The muted line is Dagster's advice to use another command, given at every start.
     command = [sys.executable, "-W", "ignore:Function", "-m", "dagster", *context.args]
     os.execv(sys.executable, command)  # noqa: S606 - our own interpreter, no shell
-
-
-@accounts_app.command("list")
-def accounts_list(*, as_json: AsJson = False) -> None:
-    """List the accounts and how their last crawl ended."""
-    settings = _settings()
-    engine = _open(settings)
-
-    from order_assets.crawl import accounts as roster
-
-    with engine.connect() as connection:  # reading only: a look must not retire anybody
-        rows = roster.overview(connection, settings)
-    engine.dispose()
-    if as_json:
-        print(json.dumps([dataclasses.asdict(row) for row in rows], indent=2, default=str))  # noqa: T201 - for programs
-        return
-    table = _table("Accounts", source="left", account="left", state="left", zone="left", currency="left",
-                   last_crawl="left", verdict="left", reason="left")  # fmt: skip
-    for row in rows:
-        crawled = f"{row.finished_at:%Y-%m-%d %H:%M} UTC" if row.finished_at else "never"
-        table.add_row(
-            row.source_system, row.partition_key, row.state, row.time_zone, row.currency, crawled,
-            _styled(row.status or "-"), row.reason or "-",
-        )  # fmt: skip
-    out.print(table)
 
 
 @db_app.command("start")

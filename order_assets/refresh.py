@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass
-from datetime import date
+from datetime import date, datetime
 from decimal import Decimal
 from typing import Any
 
@@ -51,6 +51,9 @@ class AccountOutcome:
     orders_seen: int
     orders_new: int
     orders_changed: int
+    mode: str
+    requests_saved: int
+    resume_at: datetime | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -109,8 +112,12 @@ def refresh(
     *,
     on_account: Callable[[CrawlResult], None],
     on_step: Callable[[str], None],
+    mode: str = "auto",
+    allow_shrink: bool = False,
 ) -> Outcome:
     """Crawl the chosen accounts, load the facts, recompute the months they touch, run the checks.
+
+    `mode` and `allow_shrink` are those of `defs.resources.CrawlConfig`.
 
     Raises:
         RunFailedError: facts or summaries could not be built, or a blocking check failed.
@@ -121,7 +128,8 @@ def refresh(
         accounts.sync(connection, settings)
         sync_partitions(instance, connection)
 
-    ops = {f"crawl_{system}": {"config": {"accounts": list(keys)}} for system, keys in chosen.items()}
+    how = {"mode": mode, "allow_shrink": allow_shrink}
+    ops = {f"crawl_{system}": {"config": {"accounts": list(keys), **how}} for system, keys in chosen.items()}
     with progress.observed_by(on_account):
         crawl = _run(repository, instance, "refresh_orders", config={"ops": ops})
     stored = instance.get_run_by_id(crawl.run_id)
@@ -224,6 +232,9 @@ def _account_outcomes(engine: sa.Engine, run_id: str) -> tuple[AccountOutcome, .
                 orders_seen=row.orders_seen,
                 orders_new=row.orders_new,
                 orders_changed=row.orders_changed,
+                mode=row.mode,
+                requests_saved=row.requests_saved,
+                resume_at=row.resume_at,
             )
             for row in connection.execute(query)
         )

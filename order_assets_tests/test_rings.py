@@ -45,7 +45,8 @@ RULES = {
     "defs": _rule(EVERYTHING, ""),
     "definitions": _rule(EVERYTHING, ""),
     # The command and its two helpers: the job as Dagster runs, and the processes of the UI.
-    "cli": _rule(f"{EVERYTHING} sandbox refresh serving", ""),
+    "cli": _rule(f"{EVERYTHING} sandbox refresh serving cli_accounts", ""),
+    "cli_accounts": _rule(EVERYTHING, _DAGSTER),
     "refresh": _rule(EVERYTHING, ""),
     "serving": _rule("settings runtime", _DAGSTER),
 }

@@ -57,7 +57,12 @@ class ApiError(Exception):
 
 
 class TransientError(ApiError):
-    """Likely to pass by itself: time-outs, 5xx, cut connections, bodies that are not JSON."""
+    """Likely to pass by itself: time-outs, 5xx, cut connections, bodies that are not JSON.
+
+    `was_sent` is False only where the request certainly never reached the API.
+    """
+
+    was_sent = True
 
 
 class RateLimitedError(TransientError):
@@ -67,6 +72,7 @@ class RateLimitedError(TransientError):
         """Keep the wait beside the words."""
         super().__init__(Reason.RATE_LIMITED, words)
         self.retry_after_seconds = retry_after_seconds
+        self.was_sent = False  # a limiter refuses before anything is done
 
 
 class SignInError(ApiError):

@@ -12,11 +12,11 @@ import random
 import zlib
 from collections import Counter
 from collections.abc import Awaitable, Callable
-from contextlib import AbstractAsyncContextManager, nullcontext
 from contextvars import ContextVar
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
-from typing import Any
+from types import TracebackType
+from typing import Any, Protocol
 
 import aiohttp
 import httpx
@@ -26,6 +26,7 @@ from order_assets.clients.errors import ContractError, RateLimitedError, Reason,
 
 USER_AGENT = "order-assets/0.1 (+order history loader)"
 MAX_BODY_BYTES = 64 * 1024 * 1024  # a page is about 1 MB at most; anything near this is not a page
+LONGEST_WAIT_SECONDS = 86_400.0  # a server that asks for more than a day is taken not to have said anything
 MAX_CONTENT_BYTES = 256 * 1024 * 1024  # a small body that unpacks to more is an attack or a fault
 _WINDOW_BITS = {"gzip": 31, "x-gzip": 31, "deflate": 15}  # zlib's numbers for the formats
 CONNECT_SECONDS = 10.0
@@ -81,6 +82,40 @@ def http_client(
     return httpx.AsyncClient(base_url=base_url, transport=transport, timeout=timeout, headers=headers)
 
 
+class Gate(Protocol):
+    """Politeness towards an API: every request passes it, every answer is shown to it."""
+
+    async def __aenter__(self) -> object:
+        """Wait until a request may start.
+
+        Raises:
+            RateLimitedError: the wait would be longer than the run's patience.
+        """
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None, /
+    ) -> None:
+        """The request is over."""
+
+    def heed(self, page: RawPage) -> None:
+        """Read what the answer says about the pace."""
+
+
+class OpenGate:
+    """A gate that lets everything pass at once: for tests and single calls."""
+
+    async def __aenter__(self) -> None:
+        """Go on."""
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        """Nothing to give back."""
+
+    def heed(self, page: RawPage) -> None:
+        """Nothing to slow down."""
+
+
 requests_sent: ContextVar[Counter[str]] = ContextVar("requests_sent")
 """Where requests are counted (under "requests"), if the caller set a counter: every try, token calls included."""
 
@@ -90,7 +125,7 @@ class Http:
     """A client and the gate every request passes; the gate is held until the body is read."""
 
     client: httpx.AsyncClient
-    gate: AbstractAsyncContextManager[object] = field(default_factory=nullcontext)
+    gate: Gate = field(default_factory=OpenGate)
 
     def request(self, method: str, path: str, **options: Any) -> httpx.Request:
         """Build a request for a path below the base URL."""
@@ -107,7 +142,9 @@ class Http:
             counter = requests_sent.get(None)
             if counter is not None:
                 counter["requests"] += 1
-            return await _send(self.client, request)
+            page = await _send(self.client, request)
+        self.gate.heed(page)
+        return page
 
 
 async def _send(client: httpx.AsyncClient, request: httpx.Request) -> RawPage:
@@ -127,7 +164,9 @@ async def _send(client: httpx.AsyncClient, request: httpx.Request) -> RawPage:
         name = type(cause).__name__
         if isinstance(cause, httpx.TimeoutException | TimeoutError):
             raise TransientError(Reason.TIMEOUT, f"no answer in time ({name})") from None
-        raise TransientError(Reason.SERVER_ERROR, f"connection failed or broke off ({name})") from None
+        failure = TransientError(Reason.SERVER_ERROR, f"connection failed or broke off ({name})")
+        failure.was_sent = not isinstance(cause, aiohttp.ClientConnectorError | httpx.ConnectError)
+        raise failure from None
     encoding = response.headers.get("content-encoding", "identity").strip().lower() or "identity"
     raw = bytes(body)
     return RawPage(
@@ -186,7 +225,8 @@ def check_status(page: RawPage) -> None:
 def retry_after_seconds(headers: httpx.Headers, *, now: datetime) -> float | None:
     """Seconds to wait by `Retry-After` (seconds or HTTP date), else by Scalev's `X-Ratelimit-Reset` (Unix seconds).
 
-    Absurd values (negative, unreadable) count as absent; Scalev documents the reset as an absolute time.
+    Absurd values (negative, unreadable, more than a day) count as absent; Scalev documents the reset as an absolute
+    time.
     """
     text = headers.get("retry-after", "").strip()
     if text:
@@ -200,13 +240,24 @@ def retry_after_seconds(headers: httpx.Headers, *, now: datetime) -> float | Non
             else:
                 when = parsed if parsed.tzinfo else parsed.replace(tzinfo=UTC)
                 seconds = max((when - now).total_seconds(), 0.0)
-        if 0 <= seconds < float("inf"):
+        if 0 <= seconds <= LONGEST_WAIT_SECONDS:
             return seconds
+    return reset_seconds(headers, now=now)
+
+
+def reset_seconds(headers: httpx.Headers, *, now: datetime) -> float | None:
+    """Seconds until `X-Ratelimit-Reset` (Unix seconds), None if it is absent or absurd."""
     try:
         reset = float(headers.get("x-ratelimit-reset", "")) - now.timestamp()
     except ValueError:
         return None
-    return reset if 0 <= reset < float("inf") else None
+    return reset if 0 <= reset <= LONGEST_WAIT_SECONDS else None
+
+
+def remaining_requests(headers: httpx.Headers) -> int | None:
+    """Requests left in the present window by `X-Ratelimit-Remaining`, None if it is absent or absurd."""
+    text = headers.get("x-ratelimit-remaining", "").strip()
+    return int(text) if text.isascii() and text.isdigit() and len(text) < 12 else None  # noqa: PLR2004 - digits
 
 
 async def with_retries(ask: Callable[[], Awaitable[RawPage]], policy: RetryPolicy) -> RawPage:

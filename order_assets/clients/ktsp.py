@@ -14,7 +14,7 @@ import msgspec
 from order_assets.clients.errors import AccountError, ContractError, Reason, SignInError, TransientError
 from order_assets.clients.http import Http, RawPage, RetryPolicy, check_status, with_retries
 from order_assets.clients.pagination import PageFacts
-from order_assets.clients.scalev import identity
+from order_assets.clients.scalev import identity, instant, read_envelope
 
 MEMBER_NOT_FOUND = "4100"
 INTERNAL_ERROR = "1"
@@ -22,6 +22,7 @@ INTERNAL_ERROR = "1"
 
 class _OrderHead(msgspec.Struct, rename="camel"):
     order_code: msgspec.Raw = msgspec.Raw()
+    order_time: msgspec.Raw = msgspec.Raw()
 
 
 class _Envelope(msgspec.Struct, rename="camel"):
@@ -91,25 +92,32 @@ class KtspClient:
             return page
 
         page = await with_retries(ask, self.retry)
-        envelope = envelopes[0]
-        keys = tuple(identity(item.order_code) for item in envelope.items or ())
-        return page, PageFacts(keys=keys, more=str(envelope.more_page).lower() in {"true", "1"})
+        return page, _facts(envelopes[0])
+
+
+def read_page(page: RawPage) -> PageFacts:
+    """Return what a walk needs to know of a page of orders, fresh or kept; errors as for `orders_page`."""
+    return _facts(_read(page))
+
+
+def _facts(envelope: _Envelope) -> PageFacts:
+    items = envelope.items or ()
+    return PageFacts(
+        keys=tuple(identity(item.order_code) for item in items),
+        more=str(envelope.more_page).lower() in {"true", "1"},
+        times=tuple(instant(item.order_time) for item in items),
+    )
 
 
 def _read(page: RawPage) -> _Envelope:
     check_status(page)
     if page.http_status == httpx.codes.UNAUTHORIZED:
         raise SignInError(Reason.TOKEN_EXPIRED, "the token is refused (401)")
+    if page.http_status == httpx.codes.NO_CONTENT:
+        raise TransientError(Reason.BAD_JSON, "the API answers 204 without a body", page)
     if page.http_status != httpx.codes.OK:
         raise ContractError(Reason.API_ERROR, f"the API answers {page.http_status}", page)
-    try:
-        envelope = _ENVELOPE.decode(page.content)
-    except msgspec.ValidationError as error:
-        raise ContractError(Reason.BAD_ENVELOPE, f"not the documented page: {error}", page) from None
-    except RecursionError:
-        raise ContractError(Reason.BAD_ENVELOPE, "the body is nested deeper than any page", page) from None
-    except (msgspec.DecodeError, UnicodeDecodeError):
-        raise TransientError(Reason.BAD_JSON, "the body is not JSON", page) from None
+    envelope = read_envelope(_ENVELOPE, page)
     # The vendor's pages type status and errorCode as text in one place and as numbers in another.
     if str(envelope.status).strip() == "1":
         return envelope

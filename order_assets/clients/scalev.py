@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
+from typing import TypeVar
 from urllib.parse import quote
 
 import httpx
@@ -16,6 +17,7 @@ import msgspec
 from order_assets.clients.errors import AccountError, ContractError, Reason, SignInError, TransientError
 from order_assets.clients.http import Http, RawPage, RetryPolicy, check_status, with_retries
 from order_assets.clients.pagination import PageFacts
+from order_assets.clients.text import repaired
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,6 +32,7 @@ class Tokens:
 class _OrderHead(msgspec.Struct):
     order_id: msgspec.Raw = msgspec.Raw()
     id: msgspec.Raw = msgspec.Raw()
+    created_at: msgspec.Raw = msgspec.Raw()
 
 
 class _Envelope(msgspec.Struct):
@@ -90,6 +93,7 @@ class ScalevClient:
         Raises:
             SignInError: the token or its whole family is refused (`sign_in_needed`); a person must sign in again.
             AccountError: the answer was lost on the way, so the token may be spent (`sign_in_needed`).
+            TransientError: the request never reached the API, or was refused by its rate limit; the token is good.
         """
         request = self.http.request(
             "POST",
@@ -103,7 +107,9 @@ class ScalevClient:
             if page.http_status == httpx.codes.OK:
                 body = _TOKENS.decode(page.content)
                 return Tokens(body.access, body.refresh, _end_of_life(body.expires_in))
-        except (TransientError, ContractError, msgspec.DecodeError, UnicodeDecodeError, OverflowError):
+        except (TransientError, ContractError, msgspec.DecodeError, UnicodeDecodeError, OverflowError) as error:
+            if isinstance(error, TransientError) and not error.was_sent:
+                raise
             raise AccountError(
                 Reason.SIGN_IN_NEEDED,
                 "the answer to the token refresh was lost; sign in again for new tokens",
@@ -134,20 +140,55 @@ def _read(page: RawPage, *, has_cursor: bool) -> PageFacts:
             Reason.API_ERROR,
             f"the API answers {status}: unknown store or customer, or the store's plan has lapsed",
         )
+    if status == httpx.codes.NO_CONTENT:
+        raise TransientError(Reason.BAD_JSON, "the API answers 204 without a body", page)
     if status != httpx.codes.OK:
         raise ContractError(Reason.API_ERROR, f"the API answers {status}", page)
+    return read_page(page)
+
+
+def read_page(page: RawPage) -> PageFacts:
+    """Return what a walk needs to know of a page of orders, fresh or kept.
+
+    Raises:
+        ContractError: valid JSON of another shape (`bad_envelope`).
+        TransientError: no JSON (`bad_json`): gateways answer with HTML or cut bodies short, and both pass.
+    """
+    envelope = read_envelope(_ENVELOPE, page)
+    keys = tuple(identity(order.order_id) or identity(order.id) for order in envelope.data)
+    has_next = envelope.has_next if envelope.has_next is not None else bool(envelope.next_cursor)
+    times = tuple(instant(order.created_at) for order in envelope.data)
+    return PageFacts(keys=keys, more=has_next, next_cursor=envelope.next_cursor, times=times)
+
+
+T = TypeVar("T")
+
+
+def read_envelope(decoder: msgspec.json.Decoder[T], page: RawPage) -> T:
+    """Decode a body, repaired if it is almost JSON; errors as for `read_page`."""
     try:
-        envelope = _ENVELOPE.decode(page.content)
+        try:
+            return decoder.decode(page.content)
+        except msgspec.ValidationError:
+            raise
+        except (msgspec.DecodeError, UnicodeDecodeError):
+            return decoder.decode(repaired(page.content))
     except msgspec.ValidationError as error:
         raise ContractError(Reason.BAD_ENVELOPE, f"not the documented page: {error}", page) from None
     except RecursionError:
         raise ContractError(Reason.BAD_ENVELOPE, "the body is nested deeper than any page", page) from None
     except (msgspec.DecodeError, UnicodeDecodeError):
-        # Gateways answer with HTML or cut bodies short; both pass. The bytes are kept if they do not.
-        raise TransientError(Reason.BAD_JSON, "the body is not JSON", page) from None
-    keys = tuple(identity(order.order_id) or identity(order.id) for order in envelope.data)
-    has_next = envelope.has_next if envelope.has_next is not None else bool(envelope.next_cursor)
-    return PageFacts(keys=keys, more=has_next, next_cursor=envelope.next_cursor)
+        what = "the body is not JSON" if page.content.strip() else "the body is empty"
+        raise TransientError(Reason.BAD_JSON, what, page) from None
+
+
+def instant(raw: msgspec.Raw) -> datetime | None:
+    """Return a time with an offset as aware UTC; None for anything else, since a naive time is never guessed at."""
+    try:
+        moment = datetime.fromisoformat(bytes(raw).decode().strip('"'))
+    except ValueError:
+        return None
+    return moment.astimezone(UTC) if moment.tzinfo is not None else None
 
 
 def identity(raw: msgspec.Raw) -> str:

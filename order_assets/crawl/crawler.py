@@ -7,113 +7,58 @@ import logging
 import time
 from collections import Counter
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
-from typing import Protocol
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
+from typing import Literal
 
-from order_assets.clients.errors import ApiError, Reason, SignInError
-from order_assets.clients.http import RawPage, requests_sent
-from order_assets.clients.ktsp import KtspClient
-from order_assets.clients.pagination import CursorWalk, NumberWalk, PageFacts, Status, Verdict
-from order_assets.clients.scalev import ScalevClient
-from order_assets.crawl import verdict
-from order_assets.crawl.credentials import KtspCredential, ScalevCredential
-from order_assets.crawl.ledger import CrawlResult, KeptPage, Ledger
+import msgspec
+import sqlalchemy as sa
+
+from order_assets.clients.errors import ApiError, Reason
+from order_assets.clients.http import requests_sent
+from order_assets.clients.pagination import CursorWalk, PageFacts, Status, Verdict
+from order_assets.crawl import known, verdict
+from order_assets.crawl.head import Head
+from order_assets.crawl.ledger import Begun, CrawlResult, KeptPage, Ledger
+from order_assets.crawl.session import Session
+from order_assets.crawl.walkers import Walker
+from order_assets.domain.glance import glance
+from order_assets.domain.keys import order_key
 from order_assets.settings import Account
 
-_KEEP_BYTES = 8 * 1024 * 1024  # pages of one account held in memory before they are written
+Mode = Literal["auto", "full", "head"]
+ACCOUNTS_AT_ONCE = 200  # requests in flight are limited by the gate; accounts that wait cost next to nothing
+_BUSY_SECONDS = 0.5
 _log = logging.getLogger(__name__)
 
 
-class Walker(Protocol):
-    """Fetches an account's pages in order and says when to stop."""
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """How accounts are crawled.
 
-    @property
-    def place(self) -> tuple[int, str | None]:
-        """Number and cursor of the page that `fetch` asks for."""
+    `mode`: whole histories (`full`), their heads as far as what is known allows (`head`), or heads unless the last
+    look at the whole is older than `full_crawl_days` (`auto`). `late_days`: how long KTSP orders are looked at again.
+    `shrink_fraction`: see `verdict.of_whole_history`; `allow_shrink` believes any loss. `busy_seconds`: how long to
+    wait for an account that another run is crawling.
+    """
 
-    async def fetch(self) -> tuple[RawPage, PageFacts]:
-        """Return the next page."""
-
-    def advance(self, page: PageFacts) -> Verdict | None:
-        """Take in the page; return the verdict if it was the last."""
-
-    @property
-    def duplicates(self) -> int:
-        """Orders seen again so far."""
-
-
-@dataclass(slots=True)
-class ScalevWalker:
-    """Walks the cursor pages of one customer."""
-
-    client: ScalevClient
-    credential: ScalevCredential
-    walk: CursorWalk
-
-    @property
-    def place(self) -> tuple[int, str | None]:
-        """Pages have no number of their own; they are counted from 1."""
-        return self.walk.pages + 1, self.walk.cursor
-
-    async def fetch(self) -> tuple[RawPage, PageFacts]:
-        """Fetch the page at the cursor; a refused token is renewed once and the same cursor asked again."""
-        store_id = self.credential.store.store_id
-        token = await self.credential.access_token()
-        try:
-            return await self.client.orders_page(store_id, token, self.walk.cursor)
-        except SignInError:
-            token = await self.credential.renew(token)
-            return await self.client.orders_page(store_id, token, self.walk.cursor)
-
-    def advance(self, page: PageFacts) -> Verdict | None:
-        """Follow the cursor."""
-        return self.walk.advance(page)
-
-    @property
-    def duplicates(self) -> int:
-        """Orders seen again so far."""
-        return self.walk.duplicates
-
-
-@dataclass(slots=True)
-class KtspWalker:
-    """Walks the numbered pages of one member."""
-
-    client: KtspClient
-    credential: KtspCredential
-    walk: NumberWalk
-
-    @property
-    def place(self) -> tuple[int, str | None]:
-        """The page number that is asked for."""
-        return self.walk.number, None
-
-    async def fetch(self) -> tuple[RawPage, PageFacts]:
-        """Fetch the page; a refused token is renewed once."""
-        member_id = self.credential.member.member_id
-        token = await self.credential.access_token()
-        try:
-            return await self.client.orders_page(member_id, token, self.walk.number)
-        except SignInError:
-            token = await self.credential.renew(token)
-            return await self.client.orders_page(member_id, token, self.walk.number)
-
-    def advance(self, page: PageFacts) -> Verdict | None:
-        """Go to the next number."""
-        return self.walk.advance(page)
-
-    @property
-    def duplicates(self) -> int:
-        """Orders seen again so far."""
-        return self.walk.duplicates
+    mode: Mode = "auto"
+    full_crawl_days: float = 7.0
+    late_days: int = 14
+    shrink_fraction: float = 0.2
+    allow_shrink: bool = False
+    busy_seconds: float = 60.0
 
 
 async def crawl(
     work: Sequence[tuple[Account, Walker]],
+    engine: sa.Engine,
+    session: Session,
     ledger: Ledger,
+    plan: Plan,
     *,
-    at_once: int,
     on_result: Callable[[CrawlResult], None],
+    at_once: int = ACCOUNTS_AT_ONCE,
 ) -> list[CrawlResult]:
     """Crawl accounts, `at_once` of them at a time, and report each as it ends (in this thread).
 
@@ -125,12 +70,12 @@ async def crawl(
     async def worker() -> None:
         while queue:
             account, walker = queue.pop()
-            result = await _crawl_account(account, walker, ledger)
+            result = await _AccountCrawl(account, walker, engine, session, ledger, plan).run()
             results.append(result)
             on_result(result)
 
     try:
-        async with asyncio.TaskGroup() as group:
+        async with ledger, asyncio.TaskGroup() as group:
             for _ in range(min(at_once, len(work))):
                 group.create_task(worker())
     except ExceptionGroup as errors:
@@ -138,44 +83,171 @@ async def crawl(
     return results
 
 
-async def _crawl_account(account: Account, walker: Walker, ledger: Ledger) -> CrawlResult:
-    began = time.monotonic()
-    counter: Counter[str] = Counter()
-    requests_sent.set(counter)
-    crawl_id = await asyncio.to_thread(ledger.start, account)
-    kept: list[KeptPage] = []
-    held = 0
-    ended: Verdict | None = None
-    while ended is None:
-        number, cursor = walker.place
+@dataclass(slots=True)
+class _AccountCrawl:
+    """The crawl of one account."""
+
+    account: Account
+    walker: Walker
+    engine: sa.Engine
+    session: Session
+    ledger: Ledger
+    plan: Plan
+    counts: Counter[str] = field(default_factory=Counter)
+    kept: int = 0
+    last_items: int = 0
+    contents: set[str] = field(default_factory=set)
+    head: Head | None = None
+    stopped_early: bool = False
+
+    async def run(self) -> CrawlResult:
+        """Crawl the account while this session holds it."""
+        began = time.monotonic()
+        requests_sent.set(self.counts)
+        account, now = self.account, datetime.now(UTC)
+        is_ours = await self._hold()
         try:
-            raw, facts = await walker.fetch()
-        except ApiError as error:
-            ended = verdict.of_error(error, pages=counter["pages"])
-            if error.page is not None:
-                kept.append(KeptPage.of(number, cursor, error.page, items=None))
-            break
-        except Exception as error:  # noqa: BLE001 - one account's surprise must not stop the others
-            _log.error("crawl %s of %s: %s", crawl_id, account.partition_key, type(error).__name__)
-            ended = Verdict(Status.FAILED, Reason.API_ERROR, f"unexpected {type(error).__name__}")
-            break
-        counter.update(pages=1, bytes=len(raw.body), items=len(facts.keys))
-        kept.append(KeptPage.of(number, cursor, raw, items=len(facts.keys)))
-        ended = walker.advance(facts)
-        held += len(raw.body)
-        if held > _KEEP_BYTES and ended is None:
-            await asyncio.to_thread(ledger.keep, account, crawl_id, kept)
-            kept, held = [], 0
-    result = CrawlResult(
-        crawl_id=crawl_id,
-        account=account,
-        verdict=ended,
-        requests=counter["requests"],
-        pages=counter["pages"],
-        orders_seen=counter["items"] - walker.duplicates,
-        duplicates=walker.duplicates,
-        bytes=counter["bytes"],
-        seconds=time.monotonic() - began,
-    )
-    await asyncio.to_thread(ledger.finish, result, kept)
-    return result
+            begin = self.ledger.begin if is_ours else self.ledger.note_busy
+            begun = await asyncio.to_thread(begin, account, late=timedelta(days=self.plan.late_days), now=now)
+            self.counts.update(requests=begun.requests, pages=begun.pages, bytes=begun.bytes)
+            if not is_ours:
+                ended = Verdict(Status.PARKED, Reason.TIMEOUT, "another run is crawling this account")
+            elif begun.parked_until is not None:
+                words = f"still parked: the API asked not to be asked before {begun.parked_until:%Y-%m-%d %H:%M} UTC"
+                ended = Verdict(Status.PARKED, Reason.RATE_LIMITED, words, begun.parked_until)
+            else:
+                ended = await self._walk(begun)
+            result = await self._result(begun, ended, began)
+            await self.ledger.finish(result)
+        finally:
+            if is_ours:
+                await asyncio.to_thread(self.session.let_go, account.source_system, account.partition_key)
+        return result
+
+    async def _hold(self) -> bool:
+        """Take the account, or wait for the run that has it."""
+        deadline = time.monotonic() + self.plan.busy_seconds
+        while not await asyncio.to_thread(self.session.hold, self.account.source_system, self.account.partition_key):
+            if time.monotonic() > deadline:
+                return False
+            await asyncio.sleep(_BUSY_SECONDS)
+        return True
+
+    async def _walk(self, begun: Begun) -> Verdict:
+        """Walk from where the crawl left off, or from the first page, to a verdict."""
+        if self._may_stop_early(begun):
+            self.head = Head(self.engine, self.account, begun.known)
+        self.kept = begun.kept_pages
+        ended = await asyncio.to_thread(self._go_over_kept_pages, begun) if self.kept else None
+        while ended is None:
+            page_no, cursor = self.walker.place
+            walk = self.walker.walk
+            try:
+                raw, facts = await self.walker.fetch()
+            except ApiError as error:
+                if error.reason is Reason.CURSOR_REJECTED and isinstance(walk, CursorWalk) and walk.restart():
+                    self.head = None
+                    continue
+                if error.page is not None:
+                    await self._keep(begun, KeptPage.of(
+                        self.kept + 1, walk.passes, page_no, cursor, error.page, items=None
+                    ))  # fmt: skip
+                return verdict.of_error(error, pages=self.counts["pages"], now=datetime.now(UTC))
+            except Exception as error:  # noqa: BLE001 - one account's surprise must not stop the others
+                _log.error("crawl %s of %s: %s", begun.crawl_id, self.account.partition_key, type(error).__name__)
+                return Verdict(Status.FAILED, Reason.API_ERROR, f"unexpected {type(error).__name__}")
+            self.counts.update(pages=1, bytes=len(raw.body))
+            page = KeptPage.of(self.kept + 1, walk.passes, page_no, cursor, raw, items=len(facts.keys))
+            if page.sha256 not in self.contents or walk.passes == 1:
+                await self._keep(begun, page)
+            ended = await self._advance(raw.content, facts)
+        return ended
+
+    async def _keep(self, begun: Begun, page: KeptPage) -> None:
+        self.kept += 1
+        self.contents.add(page.sha256)
+        await self.ledger.keep(self.account, begun.crawl_id, page)
+
+    async def _advance(self, content: bytes, facts: PageFacts) -> Verdict | None:
+        if self.head is None:
+            return self._take(content, facts)
+        return await asyncio.to_thread(self._take, content, facts)
+
+    def _take(self, content: bytes, facts: PageFacts) -> Verdict | None:
+        """Show a page to the walk and, while the head may be enough, to what is known. May block."""
+        self.last_items = len(facts.keys)
+        walk = self.walker.walk
+        ended = walk.advance(facts)
+        if ended is not None or self.head is None or walk.passes > 1:
+            return ended
+        try:
+            page = glance(self.account.source_system, content, self.account.source_account)
+        except msgspec.DecodeError:
+            self.head = None  # what cannot be compared must be walked
+            return None
+        if self.head.is_enough(page, is_newest_first=walk.is_newest_first):
+            self.stopped_early = True
+            words = f"page {walk.pages} and everything older is known, final and unchanged"
+            return Verdict(Status.COMPLETE, Reason.OK, words)
+        return None
+
+    def _go_over_kept_pages(self, begun: Begun) -> Verdict | None:
+        """Let the walk see the pages that an interrupted crawl left, so that it goes on behind them. Blocks."""
+        walk = self.walker.walk
+        for raw in self.ledger.kept_pages(self.account, begun.crawl_id):
+            try:
+                ended = self._take(raw.content, self.walker.read(raw))
+            except ApiError:
+                break
+            if ended is not None or walk.passes > 1:
+                return ended
+        return None
+
+    def _may_stop_early(self, begun: Begun) -> bool:
+        what = begun.known
+        if self.plan.mode == "full" or what.full_crawl_at is None or not what.is_newest_first:
+            return False
+        age = datetime.now(UTC) - what.full_crawl_at
+        return self.plan.mode == "head" or age < timedelta(days=self.plan.full_crawl_days)
+
+    async def _result(self, begun: Begun, ended: Verdict, began: float) -> CrawlResult:
+        walk = self.walker.walk
+        vanished: tuple[str, ...] = ()
+        if ended.is_complete and not self.stopped_early:
+            ended, vanished = await asyncio.to_thread(self._compare_with_known, ended)
+        return CrawlResult(
+            crawl_id=begun.crawl_id,
+            account=self.account,
+            verdict=ended,
+            mode="head" if self.stopped_early else "full",
+            requests=self.counts["requests"],
+            requests_saved=max(0, begun.known.pages - walk.pages) if self.stopped_early else 0,
+            pages=self.counts["pages"],
+            orders_seen=max(len(walk.seen), begun.orders_seen),
+            duplicates=walk.duplicates,
+            bytes=self.counts["bytes"],
+            seconds=time.monotonic() - began,
+            is_newest_first=walk.is_newest_first if ended.is_complete else None,
+            oldest_open_at=begun.known.oldest_open_at,
+            vanished=vanished,
+        )
+
+    def _compare_with_known(self, ended: Verdict) -> tuple[Verdict, tuple[str, ...]]:
+        """Find the orders that the whole history no longer holds, and distrust it where too many are gone."""
+        walk, account = self.walker.walk, self.account
+        if "" in walk.seen:
+            return ended, ()  # an order without an identifier could be any of the missing ones
+        with self.engine.connect() as connection:
+            before = known.listed(connection, account.source_system, account.partition_key)
+        went_meanwhile = tuple(
+            order_key(account.source_system, account.source_account, order_id)
+            for order_id in sorted(walk.gone - before.keys())
+        )
+        seen = [at for order_id, (_, at) in before.items() if order_id in walk.listed]
+        ended, vanished = verdict.of_whole_history(
+            ended, before, walk.listed,
+            oldest_listed=min(seen, default=None),
+            ends_with_full_page=self.last_items >= self.walker.page_size,
+            shrink_fraction=None if self.plan.allow_shrink else self.plan.shrink_fraction,
+        )  # fmt: skip
+        return ended, vanished + went_meanwhile if ended.is_complete else ()

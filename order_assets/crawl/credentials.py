@@ -2,7 +2,8 @@
 
 Scalev's refresh tokens are single-use and rotate: using an old one revokes the whole family. So a refresh happens
 under a lock shared by all processes, is never repeated blindly, and its result is stored (encrypted, durably) before
-the new access token is used.
+the new access token is used. A refresh is noted before it is sent, so that a process that dies meanwhile leaves
+behind that the token is spent.
 """
 
 from __future__ import annotations
@@ -17,7 +18,7 @@ import sqlalchemy as sa
 from pydantic import SecretStr
 from sqlalchemy.dialects.postgresql import insert
 
-from order_assets.clients.errors import Reason, SignInError
+from order_assets.clients.errors import Reason, SignInError, TransientError
 from order_assets.clients.ktsp import KtspClient
 from order_assets.clients.scalev import ScalevClient, Tokens
 from order_assets.crawl.encryption import Vault
@@ -71,24 +72,34 @@ class ScalevCredential:
                 "the access token is refused and there is no refresh_token and storefront_key to renew it with",
             )
         async with _turns.setdefault(asyncio.get_running_loop(), asyncio.Semaphore(_RENEWALS_AT_ONCE)):
-            connection = await asyncio.to_thread(self.engine.connect)
+            connection = await asyncio.to_thread(self._locked)
             try:
-                await asyncio.to_thread(self._lock, connection)
                 current = await asyncio.to_thread(self._read, connection)
                 if current.access == refused:
                     current = await self._refresh(connection, current)
                 self._tokens = current
                 return current.access
             finally:
-                await asyncio.to_thread(connection.close)  # ends the transaction, and with it the lock
+                await asyncio.to_thread(self._unlock, connection)
 
     async def _refresh(self, connection: sa.Connection, current: Tokens) -> Tokens:
         assert self.store.storefront_key is not None  # noqa: S101 - `_can_renew` said so
         assert current.refresh is not None  # noqa: S101 - likewise
+        if await asyncio.to_thread(self._was_sent, connection):
+            raise SignInError(
+                Reason.SIGN_IN_NEEDED,
+                "the refresh token was sent before and is spent; sign in again for new tokens",
+            )
+        # Noted before it is sent: whatever happens to this process, nobody sends the token a second time.
+        await asyncio.to_thread(self._write, connection, current, sent=True)
         key = self.store.storefront_key.get_secret_value()
-        fresh = await self.client.refresh(self.store.store_id, key, current.refresh)
+        try:
+            fresh = await self.client.refresh(self.store.store_id, key, current.refresh)
+        except (TransientError, SignInError):  # it never got there, or was refused: nothing was spent
+            await asyncio.to_thread(self._write, connection, current, sent=False)
+            raise
         renewed = Tokens(fresh.access, fresh.refresh or current.refresh, fresh.access_expires_at)
-        await asyncio.to_thread(self._write, connection, renewed)
+        await asyncio.to_thread(self._write, connection, renewed, sent=False)
         return renewed
 
     @property
@@ -101,22 +112,42 @@ class ScalevCredential:
         configured = self.customer.refresh_token or self.customer.access_token
         return hashlib.sha256(configured.get_secret_value().encode()).hexdigest()
 
-    def _lock(self, connection: sa.Connection) -> None:
-        key = f"order_assets credential scalev {self.partition_key}"
-        connection.execute(sa.select(sa.func.pg_advisory_xact_lock(sa.func.hashtextextended(key, 0))))
+    def _locked(self) -> sa.Connection:
+        """Return a connection that holds the credential's lock beyond its transactions."""
+        connection = self.engine.connect().execution_options(isolation_level="AUTOCOMMIT")
+        connection.execute(sa.select(sa.func.pg_advisory_lock(self._lock_key)))
+        return connection
+
+    def _unlock(self, connection: sa.Connection) -> None:
+        try:
+            connection.execute(sa.select(sa.func.pg_advisory_unlock(self._lock_key)))
+        except sa.exc.DBAPIError:
+            connection.invalidate()  # the lock goes with the session
+        finally:
+            connection.close()
+
+    @property
+    def _lock_key(self) -> sa.ColumnElement[int]:
+        return sa.func.hashtextextended(f"order_assets credential scalev {self.partition_key}", 0)
+
+    def _was_sent(self, connection: sa.Connection) -> bool:
+        query = sa.select(credentials.c.refresh_sent_at).where(self._mine)
+        return connection.execute(query).scalar_one_or_none() is not None
+
+    @property
+    def _mine(self) -> sa.ColumnElement[bool]:
+        return sa.and_(
+            credentials.c.source_system == "scalev",
+            credentials.c.partition_key == self.partition_key,
+            credentials.c.configured_sha256 == self._fingerprint,
+        )
 
     def _read(self, connection: sa.Connection | None = None) -> Tokens:
         if connection is None:
             with self.engine.connect() as own:
                 return self._read(own)
-        row = connection.execute(
-            sa.select(credentials).where(
-                credentials.c.source_system == "scalev",
-                credentials.c.partition_key == self.partition_key,
-                credentials.c.configured_sha256 == self._fingerprint,
-            )
-        ).one_or_none()
-        if row is not None:
+        row = connection.execute(sa.select(credentials).where(self._mine)).one_or_none()
+        if row is not None and row.access_token is not None:
             refresh = None if row.refresh_token is None else self.vault.open_text(row.refresh_token).get_secret_value()
             access = self.vault.open_text(row.access_token).get_secret_value()
             return Tokens(access, refresh, row.access_expires_at)
@@ -127,9 +158,8 @@ class ScalevCredential:
             access_expires_at=None,
         )
 
-    def _write(self, connection: sa.Connection, tokens: Tokens) -> None:
-        # The spent token is worthless from here on: losing this commit would cost a new sign-in.
-        connection.execute(sa.text("set local synchronous_commit = on"))
+    def _write(self, connection: sa.Connection, tokens: Tokens, *, sent: bool) -> None:
+        now = datetime.now(UTC)
         values = {
             "source_system": "scalev",
             "partition_key": self.partition_key,
@@ -137,16 +167,18 @@ class ScalevCredential:
             "access_token": self.vault.seal(tokens.access),
             "refresh_token": None if tokens.refresh is None else self.vault.seal(tokens.refresh),
             "access_expires_at": tokens.access_expires_at,
-            "renewed_at": datetime.now(UTC),
+            "renewed_at": now,
+            "refresh_sent_at": now if sent else None,
         }
         upsert = insert(credentials).values(values)
+        # The spent token is worthless from here on: losing this commit would cost a new sign-in.
+        connection.execute(sa.text("set synchronous_commit = on"))
         connection.execute(
             upsert.on_conflict_do_update(
                 index_elements=["source_system", "partition_key"],
                 set_={name: upsert.excluded[name] for name in values},
             )
         )
-        connection.commit()
 
 
 class KtspSignIn:

@@ -1,23 +1,38 @@
-"""The ledger: what was fetched and how each crawl ended, in `ops.crawls` and `raw.order_pages`."""
+"""The ledger: what was fetched and how each crawl ended, in `ops.crawls` and `raw.order_pages`.
+
+One writer per process commits what the accounts under crawl hand to it, many pages in a transaction when they come
+fast. An account's pages are committed in the order they were fetched, and its verdict not before its last page; so
+after a kill the pages that are kept say where to go on.
+"""
 
 from __future__ import annotations
 
+import asyncio
 import dataclasses
 import hashlib
-from collections.abc import Sequence
+from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass, field
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
+from types import TracebackType
+from typing import Self
 
+import httpx
 import sqlalchemy as sa
 from sqlalchemy.dialects.postgresql import insert
 
-from order_assets.clients.http import RawPage
+from order_assets.clients.http import RawPage, decode
 from order_assets.clients.pagination import Verdict
-from order_assets.crawl import accounts
+from order_assets.crawl import accounts, known
 from order_assets.crawl.encryption import PageCipher, Vault
-from order_assets.crawl.verdict import account_state
+from order_assets.crawl.known import Known
+from order_assets.crawl.verdict import RESUMABLE, account_state
 from order_assets.settings import Account
-from order_assets.warehouse.ledger_schema import crawls, order_pages, page_keys
+from order_assets.warehouse.ledger_schema import crawls, order_pages, page_keys, vanished_orders
+
+_RESUME_WITHIN = timedelta(hours=6)  # cursors last as long as nobody knows; a longer gap is not worth the try
+_BATCH_PAGES = 200
+_HELD_BYTES = 32 * 1024 * 1024  # fetched and not yet written; beyond it, fetching waits
+_COUNTS = ("requests", "pages", "bytes")
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,21 +40,28 @@ class KeptPage:
     """A page to keep, without its unpacked content. `items` None: it could not be read, but its bytes are kept."""
 
     number: int
+    pass_number: int
+    page_no: int | None
     cursor: str | None = field(repr=False)
     raw: RawPage = field(repr=False)
     sha256: str
     items: int | None
 
     @classmethod
-    def of(cls, number: int, cursor: str | None, raw: RawPage, *, items: int | None) -> KeptPage:
+    def of(
+        cls, number: int, pass_number: int, page_no: int | None, cursor: str | None, raw: RawPage, *, items: int | None
+    ) -> KeptPage:
         """Take the fingerprint of the content and let the content go: unpacked, it is ten times the body."""
         sha256 = hashlib.sha256(raw.content).hexdigest()
-        return cls(number, cursor, dataclasses.replace(raw, content=b""), sha256, items)
+        return cls(number, pass_number, page_no, cursor, dataclasses.replace(raw, content=b""), sha256, items)
 
 
 @dataclass(frozen=True, slots=True)
 class CrawlResult:
-    """How the crawl of one account ended, as told to people and to Dagster."""
+    """How the crawl of one account ended, as told to people and to Dagster.
+
+    `vanished`: keys of orders that were known before and that the complete history no longer holds.
+    """
 
     crawl_id: int
     account: Account
@@ -50,42 +72,149 @@ class CrawlResult:
     duplicates: int
     bytes: int
     seconds: float
+    mode: str = "full"
+    requests_saved: int = 0
+    is_newest_first: bool | None = None
+    oldest_open_at: datetime | None = None
+    vanished: tuple[str, ...] = field(default=(), repr=False)
+
+
+@dataclass(frozen=True, slots=True)
+class Begun:
+    """A crawl that may go on: a new one, or one that was interrupted and left pages behind.
+
+    `kept_pages`: number of the last page that is kept, 0 if there is none. `parked_until`: the API asked not to be
+    asked again before.
+    """
+
+    crawl_id: int
+    known: Known
+    kept_pages: int = 0
+    requests: int = 0
+    pages: int = 0
+    bytes: int = 0
+    orders_seen: int = 0
+    parked_until: datetime | None = None
 
 
 class Ledger:
-    """Writes of one crawl run; every method is one transaction."""
+    """What one crawl run writes; use as an async context manager while accounts are crawled."""
 
     def __init__(self, engine: sa.Engine, vault: Vault, run_id: str) -> None:
         """Write on behalf of a Dagster run."""
         self._engine = engine
         self._vault = vault
         self._run_id = run_id
+        self._ciphers: dict[tuple[str, str], PageCipher] = {}
+        self._queue: asyncio.Queue[tuple[Account, int, KeptPage | CrawlResult, asyncio.Future[None]]] = asyncio.Queue()
+        self._held = 0
+        self._room = asyncio.Event()
+        self._writer: asyncio.Task[None] | None = None
 
-    def start(self, account: Account) -> int:
-        """Open a crawl and return its number; a crawl of the account that never ended is closed as interrupted."""
+    async def __aenter__(self) -> Self:
+        """Start the writer."""
+        self._room.set()
+        self._writer = asyncio.create_task(self._write_on())
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        """Write what is left and stop the writer."""
+        assert self._writer is not None  # noqa: S101 - entered
+        if not self._writer.done():
+            await asyncio.shield(self._drained())
+            self._writer.cancel()
+        await asyncio.gather(self._writer, return_exceptions=True)
+
+    async def _drained(self) -> None:
+        joined = asyncio.create_task(self._queue.join())
+        assert self._writer is not None  # noqa: S101 - entered
+        await asyncio.wait({joined, self._writer}, return_when=asyncio.FIRST_COMPLETED)
+        joined.cancel()
+
+    def begin(self, account: Account, *, late: timedelta, now: datetime) -> Begun:
+        """Open a crawl of an account that this session holds, or reopen the one that was interrupted. Blocks.
+
+        A crawl that is called running can only be one whose process is gone, since its account was free.
+        """
+        system, key = account.source_system, account.partition_key
         with self._engine.begin() as connection:
-            self._interrupt(
-                connection,
-                crawls.c.source_system == account.source_system,
-                crawls.c.partition_key == account.partition_key,
+            what = known.of_account(connection, system, key, late=late, now=now)
+            last = connection.execute(
+                sa.select(crawls)
+                .where(crawls.c.source_system == system, crawls.c.partition_key == key)
+                .order_by(crawls.c.crawl_id.desc())
+                .limit(1)
+            ).one_or_none()
+            if last is not None and last.status == "parked" and last.resume_at is not None and last.resume_at > now:
+                mine = crawls.c.crawl_id == last.crawl_id
+                connection.execute(sa.update(crawls).where(mine).values(run_id=self._run_id))
+                counts = {name: getattr(last, name) for name in _COUNTS}
+                return Begun(last.crawl_id, what, parked_until=last.resume_at, orders_seen=last.orders_seen, **counts)
+            if last is not None and _can_go_on(last, now):
+                connection.execute(
+                    sa.update(crawls)
+                    .where(crawls.c.crawl_id == last.crawl_id)
+                    .values(status="running", reason=None, reason_words=None, resume_at=None, finished_at=None,
+                            loaded_at=None, run_id=self._run_id)
+                )  # fmt: skip
+                kept = connection.execute(
+                    sa.select(
+                        sa.func.coalesce(sa.func.max(order_pages.c.page_number), 0),
+                        sa.func.count(),
+                        sa.func.coalesce(sa.func.sum(sa.func.octet_length(order_pages.c.body)), 0),
+                    ).where(order_pages.c.crawl_id == last.crawl_id)
+                ).one()
+                # A process that was killed left no counts.
+                requests, pages, size = (
+                    max(*pair)
+                    for pair in zip((last.requests, last.pages, last.bytes), (kept[1], kept[1], kept[2]), strict=True)
+                )
+                return Begun(last.crawl_id, what, kept[0], int(requests), int(pages), int(size))
+            self._interrupt(connection, crawls.c.source_system == system, crawls.c.partition_key == key)
+            return Begun(self._open(connection, account, now), what)
+
+    def note_busy(self, account: Account, *, late: timedelta, now: datetime) -> Begun:
+        """Open a crawl of an account that another session is crawling, only to say so. Blocks."""
+        with self._engine.begin() as connection:
+            what = known.of_account(connection, account.source_system, account.partition_key, late=late, now=now)
+            return Begun(self._open(connection, account, now), what)
+
+    def _open(self, connection: sa.Connection, account: Account, now: datetime) -> int:
+        opened = insert(crawls).values(
+            source_system=account.source_system, partition_key=account.partition_key, mode="full", started_at=now,
+            status="running", run_id=self._run_id,
+        )  # fmt: skip
+        return int(connection.execute(opened.returning(crawls.c.crawl_id)).scalar_one())
+
+    def kept_pages(self, account: Account, crawl_id: int) -> Iterator[RawPage]:
+        """Yield the readable pages of a crawl's first pass, in the order they were fetched. Blocks."""
+        query = (
+            sa.select(order_pages)
+            .where(
+                order_pages.c.crawl_id == crawl_id, order_pages.c.pass_number == 1, order_pages.c["items"].is_not(None)
             )
-            opened = insert(crawls).values(
-                source_system=account.source_system,
-                partition_key=account.partition_key,
-                mode="full",
-                started_at=datetime.now(UTC),
-                status="running",
-                run_id=self._run_id,
-            )
-            return int(connection.execute(opened.returning(crawls.c.crawl_id)).scalar_one())
+            .order_by(order_pages.c.page_number)
+        )
+        with self._engine.connect() as connection:
+            cipher = self._cipher_of(connection, [account])[account.source_system, account.partition_key]
+            with connection.execute(query.execution_options(yield_per=50)) as rows:
+                for row in rows:
+                    body = cipher.decrypt(row.body, crawl_id, row.page_number)
+                    content = decode(body, row.content_encoding)
+                    yield RawPage(row.http_status, httpx.Headers(), row.content_encoding, body, content, row.fetched_at)
 
     def close_interrupted(self) -> None:
-        """Close the crawls of this run that were under way when it was stopped."""
+        """Close the crawls of this run that were under way when it was stopped. Blocks."""
         with self._engine.begin() as connection:
             self._interrupt(connection, crawls.c.run_id == self._run_id)
 
     @staticmethod
     def _interrupt(connection: sa.Connection, *which: sa.ColumnElement[bool]) -> None:
+        kept = sa.select(order_pages).where(order_pages.c.crawl_id == crawls.c.crawl_id).correlate(crawls).subquery()
+        count = sa.select(sa.func.count()).select_from(kept).scalar_subquery()
+        seen = sa.select(sa.func.coalesce(sa.func.sum(kept.c["items"]), 0)).scalar_subquery()
         connection.execute(
             sa.update(crawls)
             .where(crawls.c.status == "running", *which)
@@ -94,70 +223,149 @@ class Ledger:
                 reason="timeout",
                 reason_words="interrupted: the run ended before the crawl did",
                 finished_at=sa.func.now(),
+                pages=count,
+                orders_seen=seen,
             )
         )
 
-    def keep(self, account: Account, crawl_id: int, pages: Sequence[KeptPage]) -> None:
-        """Keep pages of a crawl that goes on."""
-        with self._engine.begin() as connection:
-            self._keep(connection, account, crawl_id, pages)
+    async def keep(self, account: Account, crawl_id: int, page: KeptPage) -> None:
+        """Hand a page to the writer; waits only while too much is waiting to be written."""
+        await self._room.wait()
+        self._held += len(page.raw.body)
+        if self._held >= _HELD_BYTES:
+            self._room.clear()
+        self._put(account, crawl_id, page)
 
-    def finish(self, result: CrawlResult, pages: Sequence[KeptPage]) -> None:
-        """Keep the last pages and the verdict, in one transaction."""
+    async def finish(self, result: CrawlResult) -> None:
+        """Write the verdict; returns when it is committed."""
+        await self._put(result.account, result.crawl_id, result)
+
+    def _put(self, account: Account, crawl_id: int, item: KeptPage | CrawlResult) -> asyncio.Future[None]:
+        assert self._writer is not None  # noqa: S101 - entered
+        if self._writer.done():
+            self._writer.result()  # raises what stopped it
+        done: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+        self._queue.put_nowait((account, crawl_id, item, done))
+        return done
+
+    async def _write_on(self) -> None:
+        while True:
+            batch = [await self._queue.get()]
+            while len(batch) < _BATCH_PAGES and not self._queue.empty():
+                batch.append(self._queue.get_nowait())
+            pages = [(account, crawl_id, item) for account, crawl_id, item, _ in batch if isinstance(item, KeptPage)]
+            results = [item for _, _, item, _ in batch if isinstance(item, CrawlResult)]
+            try:
+                await asyncio.shield(asyncio.to_thread(self._write, pages, results))
+            except Exception as error:
+                while not self._queue.empty():
+                    batch.append(self._queue.get_nowait())
+                for *_, done in batch:
+                    done.set_exception(error)
+                    done.exception()  # whoever waits gets it; where nobody does, it is not to be complained about
+                self._room.set()
+                raise
+            for *_, item, done in batch:
+                if not done.done():
+                    done.set_result(None)
+                if isinstance(item, KeptPage):
+                    self._held -= len(item.raw.body)
+                self._queue.task_done()
+            if self._held < _HELD_BYTES:
+                self._room.set()
+
+    def _write(self, pages: Sequence[tuple[Account, int, KeptPage]], results: Sequence[CrawlResult]) -> None:
         with self._engine.begin() as connection:
-            self._keep(connection, result.account, result.crawl_id, pages)
-            connection.execute(
-                sa.update(crawls)
-                .where(crawls.c.crawl_id == result.crawl_id)
-                .values(
-                    finished_at=datetime.now(UTC),
-                    status=result.verdict.status.value,
-                    reason=result.verdict.reason.value,
-                    reason_words=result.verdict.words,
-                    requests=result.requests,
-                    pages=result.pages,
-                    orders_seen=result.orders_seen,
-                    duplicates=result.duplicates,
-                    bytes=result.bytes,
+            if pages:
+                ciphers = self._cipher_of(connection, [account for account, _, _ in pages])
+                connection.execute(
+                    insert(order_pages),
+                    [
+                        {
+                            "crawl_id": crawl_id,
+                            "page_number": page.number,
+                            "pass_number": page.pass_number,
+                            "page_no": page.page_no,
+                            "cursor_hash": None
+                            if page.cursor is None
+                            else hashlib.sha256(page.cursor.encode()).hexdigest(),
+                            "fetched_at": page.raw.fetched_at,
+                            "http_status": page.raw.http_status,
+                            "content_encoding": page.raw.content_encoding,
+                            "body": ciphers[account.source_system, account.partition_key].encrypt(
+                                page.raw.body, crawl_id, page.number
+                            ),
+                            "body_sha256": page.sha256,
+                            "items": page.items,
+                        }
+                        for account, crawl_id, page in pages
+                    ],
                 )
-            )
-            key = result.account.partition_key
-            accounts.set_state(connection, result.account.source_system, [key], account_state(result.verdict))
+            if results:
+                self._end(connection, results)
 
-    def _keep(self, connection: sa.Connection, account: Account, crawl_id: int, pages: Sequence[KeptPage]) -> None:
-        if not pages:
-            return
-        cipher = self._cipher(connection, account)
+    @staticmethod
+    def _end(connection: sa.Connection, results: Sequence[CrawlResult]) -> None:
+        now = datetime.now(UTC)
         connection.execute(
-            insert(order_pages),
+            sa.update(crawls).where(crawls.c.crawl_id == sa.bindparam("this_crawl")),
             [
                 {
-                    "crawl_id": crawl_id,
-                    "page_number": page.number,
-                    "cursor_hash": None if page.cursor is None else hashlib.sha256(page.cursor.encode()).hexdigest(),
-                    "fetched_at": page.raw.fetched_at,
-                    "http_status": page.raw.http_status,
-                    "content_encoding": page.raw.content_encoding,
-                    "body": cipher.encrypt(page.raw.body, crawl_id, page.number),
-                    "body_sha256": page.sha256,
-                    "items": page.items,
+                    "this_crawl": result.crawl_id,
+                    "mode": result.mode,
+                    "finished_at": now,
+                    "status": result.verdict.status.value,
+                    "reason": result.verdict.reason.value,
+                    "reason_words": result.verdict.words,
+                    "resume_at": result.verdict.resume_at,
+                    "is_newest_first": result.is_newest_first,
+                    "requests": result.requests,
+                    "requests_saved": result.requests_saved,
+                    "pages": result.pages,
+                    "orders_seen": result.orders_seen,
+                    "orders_vanished": len(result.vanished),
+                    "duplicates": result.duplicates,
+                    "bytes": result.bytes,
                 }
-                for page in pages
+                for result in results
             ],
         )
+        gone = [{"crawl_id": result.crawl_id, "order_key": key} for result in results for key in result.vanished]
+        if gone:
+            connection.execute(insert(vanished_orders).on_conflict_do_nothing(), gone)
+        by_state: dict[tuple[str, str], list[str]] = {}
+        for result in results:
+            state = account_state(result.verdict)
+            if state is not None:
+                by_state.setdefault((result.account.source_system, state), []).append(result.account.partition_key)
+        for (source_system, state), keys in by_state.items():
+            accounts.set_state(connection, source_system, keys, state)
 
-    def _cipher(self, connection: sa.Connection, account: Account) -> PageCipher:
-        mine = sa.and_(
-            page_keys.c.source_system == account.source_system, page_keys.c.partition_key == account.partition_key
-        )
-        stored = sa.select(page_keys.c.wrapped_key).where(mine)
-        wrapped = connection.execute(stored).scalar_one_or_none()
-        if wrapped is None:
-            fresh = insert(page_keys).values(
-                source_system=account.source_system,
-                partition_key=account.partition_key,
-                wrapped_key=self._vault.seal(PageCipher.new_key()),
+    def _cipher_of(self, connection: sa.Connection, wanted: Collection[Account]) -> dict[tuple[str, str], PageCipher]:
+        """Return the ciphers of accounts; a data key is made for those that have none."""
+        for account in {account for account in wanted if _key(account) not in self._ciphers}:
+            mine = sa.and_(
+                page_keys.c.source_system == account.source_system, page_keys.c.partition_key == account.partition_key
             )
-            connection.execute(fresh.on_conflict_do_nothing())
-            wrapped = connection.execute(stored).scalar_one()  # ours, or that of whoever was first
-        return PageCipher.of(self._vault.open(wrapped))
+            stored = sa.select(page_keys.c.wrapped_key).where(mine)
+            wrapped = connection.execute(stored).scalar_one_or_none()
+            if wrapped is None:
+                fresh = insert(page_keys).values(
+                    source_system=account.source_system,
+                    partition_key=account.partition_key,
+                    wrapped_key=self._vault.seal(PageCipher.new_key()),
+                )
+                connection.execute(fresh.on_conflict_do_nothing())
+                wrapped = connection.execute(stored).scalar_one()  # ours, or that of whoever was first
+            self._ciphers[_key(account)] = PageCipher.of(self._vault.open(wrapped))
+        return {_key(account): self._ciphers[_key(account)] for account in wanted}
+
+
+def _key(account: Account) -> tuple[str, str]:
+    return account.source_system, account.partition_key
+
+
+def _can_go_on(last: sa.Row[tuple[object, ...]], now: datetime) -> bool:
+    """Whether a crawl stopped for a reason that says nothing against the pages it left behind."""
+    stopped = last.status in {"incomplete", "parked", "failed"} and last.pages > 0 and last.reason in RESUMABLE
+    return bool(last.started_at > now - _RESUME_WITHIN and (last.status == "running" or stopped))

@@ -1,35 +1,152 @@
-"""Politeness towards one API: how many requests are in flight, and how many start per second."""
+"""Politeness towards one API, shared by all processes through PostgreSQL.
+
+How many requests may be in flight is divided among the processes that crawl (`ops.api_leases`), and when the next
+request may start is a time in one row per host (`ops.api_pace`), from which each process takes a few starts at once.
+What the API says of its limits (`X-Ratelimit-*`, 429) slows all of them down.
+"""
 
 from __future__ import annotations
 
 import asyncio
+import math
+from collections import deque
 from types import TracebackType
 
+import httpx
+import sqlalchemy as sa
+from sqlalchemy.dialects.postgresql import insert
 
-class Gate:
-    """An async context manager around each request; callers wait in turn."""
+from order_assets.clients.errors import RateLimitedError
+from order_assets.clients.http import RawPage, remaining_requests, reset_seconds, retry_after_seconds
+from order_assets.crawl.session import Session
+from order_assets.warehouse.ledger_schema import api_pace
+from order_assets.warehouse.sql import statement
 
-    def __init__(self, *, max_in_flight: int, requests_per_second: float) -> None:
-        """Allow `max_in_flight` at once and one start every 1/`requests_per_second` seconds."""
-        self._places = asyncio.Semaphore(max_in_flight)
-        self._interval = 1.0 / requests_per_second
-        self._next_start = 0.0
+_AHEAD_SECONDS = 0.25  # starts taken from the database at once; more would be unfair, fewer would be many round trips
+_MOST_AHEAD = 64
+_STALE_SECONDS = 0.5  # a start not used by then is given up, or several of them would come as a burst
+_FULL_SECONDS = 0.1  # how soon to ask again while other processes have every place
+_REFUSALS = 3  # this many 429 in a row, whoever asked, concern the whole host and not one account
+_FEW = 200  # with no more requests left in its window, the API's own count sets the pace
+
+
+class SharedGate:
+    """The gate of one host in this process; the limits are those of all processes together."""
+
+    def __init__(
+        self,
+        engine: sa.Engine,
+        session: Session,
+        host: str,
+        *,
+        max_in_flight: int,
+        requests_per_second: float,
+        patience_seconds: float,
+    ) -> None:
+        """Allow `max_in_flight` requests at once and one start every 1/`requests_per_second` seconds."""
+        self._engine = engine
+        self._session = session
+        self._host = host
+        self._max_in_flight = max_in_flight
+        self._interval = self._own_interval = 1.0 / requests_per_second
+        self._patience = patience_seconds
+        self._places = 0
+        self._in_flight = 0
+        self._starts: deque[float] = deque()
+        self._turn = asyncio.Lock()
+        self._left = asyncio.Event()
+        self._refusals = 0
 
     async def __aenter__(self) -> None:
-        """Wait for a place and for the next start."""
-        await self._places.acquire()
-        now = asyncio.get_running_loop().time()
-        start = max(now, self._next_start)
-        self._next_start = start + self._interval
-        if start > now:
-            try:
-                await asyncio.sleep(start - now)
-            except asyncio.CancelledError:
-                self._places.release()
-                raise
+        """Wait for a place and for the next start; callers are served in the order they came.
+
+        Raises:
+            RateLimitedError: the API asked all of us for a longer wait than our patience.
+        """
+        async with self._turn:
+            start = await self._next()
+            self._in_flight += 1
+        try:
+            await asyncio.sleep(max(0.0, start - asyncio.get_running_loop().time()))
+        except asyncio.CancelledError:
+            self._leave()
+            raise
 
     async def __aexit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         """Give the place back."""
-        self._places.release()
+        self._leave()
+
+    def _leave(self) -> None:
+        self._in_flight -= 1
+        self._left.set()
+
+    async def _next(self) -> float:
+        """Return when the caller may start, by the event loop's clock, with a place free for it."""
+        clock = asyncio.get_running_loop().time
+        while True:
+            while self._starts and self._starts[0] < clock() - _STALE_SECONDS:
+                self._starts.popleft()
+            if self._starts and self._in_flight < self._places:
+                return self._starts.popleft()
+            if self._in_flight and self._in_flight >= self._places:
+                self._left.clear()
+                await self._left.wait()
+                continue
+            delay = await asyncio.to_thread(self._reserve)
+            if delay is not None:
+                first = clock() + delay
+                self._starts.extend(first + i * self._interval for i in range(self._wanted))
+            elif not self._in_flight:
+                await asyncio.sleep(_FULL_SECONDS)
+
+    @property
+    def _wanted(self) -> int:
+        return max(1, min(math.ceil(_AHEAD_SECONDS / self._own_interval), _MOST_AHEAD))
+
+    def _reserve(self) -> float | None:
+        """Take our share of the places and the next starts; return the seconds to the first, None without a place."""
+        pace = insert(api_pace).values(host=self._host, next_start=sa.func.clock_timestamp())
+        with self._engine.begin() as connection:
+            # Locks the host's row, so that processes divide one after another.
+            connection.execute(pace.on_conflict_do_update(index_elements=["host"], set_={"host": pace.excluded.host}))
+            lease = {
+                "host": self._host, "session_id": self._session.session_id, "limit": self._max_in_flight,
+                "in_flight": self._in_flight,
+            }  # fmt: skip
+            self._places = int(connection.execute(statement("pace/lease"), lease).scalar_one())
+            if self._places <= self._in_flight:
+                return None
+            taken = {"host": self._host, "wait": self._patience, "seconds": self._wanted * self._interval}
+            delay = float(connection.execute(statement("pace/reserve"), taken).scalar_one())
+        if delay > self._patience:
+            raise RateLimitedError(f"the API asked everyone to wait, for {delay:.0f} s more", delay)
+        return delay
+
+    def heed(self, page: RawPage) -> None:
+        """Follow the API's own count of what is left, and hold everyone back when the host as a whole refuses."""
+        left, reset = remaining_requests(page.headers), reset_seconds(page.headers, now=page.fetched_at)
+        if page.http_status == httpx.codes.TOO_MANY_REQUESTS:
+            self._refusals += 1
+            if left == 0 or self._refusals >= _REFUSALS:
+                wait = retry_after_seconds(page.headers, now=page.fetched_at)
+                self._hold_back(wait if wait is not None else 2.0 ** min(self._refusals, 5))
+            return
+        self._refusals = 0
+        self._interval = self._own_interval
+        if left == 0 and reset:
+            self._hold_back(reset)
+        elif left is not None and left <= _FEW and reset:
+            self._interval = max(self._own_interval, reset / left)
+
+    def _hold_back(self, seconds: float) -> None:
+        """Let nobody start before `seconds` have passed; starts already taken by this process are given up."""
+        self._starts.clear()
+        until = sa.func.clock_timestamp() + sa.func.make_interval(0, 0, 0, 0, 0, 0, seconds)
+        with self._engine.begin() as connection:
+            connection.execute(
+                sa.update(api_pace)
+                .where(api_pace.c.host == self._host)
+                .values(blocked_until=sa.func.greatest(api_pace.c.blocked_until, until))
+            )

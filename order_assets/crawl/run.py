@@ -6,55 +6,109 @@ import asyncio
 import contextlib
 import signal
 import threading
-from collections.abc import Callable, Collection, Coroutine
+from collections.abc import Callable, Collection, Coroutine, Sequence
+from dataclasses import dataclass
 from typing import Any
+from urllib.parse import urlsplit
 
 import sqlalchemy as sa
 
-from order_assets.clients.http import Http, http_client
+from order_assets.clients.http import Http, RetryPolicy, http_client
 from order_assets.clients.ktsp import KtspClient
 from order_assets.clients.pagination import CursorWalk, NumberWalk
 from order_assets.clients.scalev import ScalevClient
-from order_assets.crawl.crawler import KtspWalker, ScalevWalker, Walker, crawl
+from order_assets.crawl import roster
+from order_assets.crawl.crawler import Mode, Plan, crawl
 from order_assets.crawl.credentials import KtspCredential, KtspSignIn, ScalevCredential
 from order_assets.crawl.encryption import Vault
 from order_assets.crawl.ledger import CrawlResult, Ledger
-from order_assets.crawl.limiter import Gate
-from order_assets.settings import Account, Settings, SourceSystem
+from order_assets.crawl.limiter import SharedGate
+from order_assets.crawl.session import Session
+from order_assets.crawl.walkers import KtspWalker, NoCredential, ScalevWalker, Walker
+from order_assets.settings import Account, KtspSection, ScalevSection, Settings, SourceSystem
 
 OnResult = Callable[[CrawlResult], None]
 
 
-def crawl_accounts(
+@dataclass(frozen=True, slots=True)
+class _Run:
+    """What the crawls of one run share."""
+
+    settings: Settings
+    engine: sa.Engine
+    vault: Vault
+    ledger: Ledger
+    session: Session
+    plan: Plan
+    on_result: OnResult
+
+    def gate(self, base_url: str, section: ScalevSection | KtspSection) -> SharedGate:
+        """Return the gate of the API at this address."""
+        return SharedGate(
+            self.engine,
+            self.session,
+            urlsplit(base_url).netloc.rpartition("@")[2],
+            max_in_flight=section.max_in_flight,
+            requests_per_second=section.requests_per_second,
+            patience_seconds=self.settings.accounts.crawl.patience_seconds,
+        )
+
+    def retry(self) -> RetryPolicy:
+        """Return how long to insist on one request."""
+        return RetryPolicy(patience_seconds=self.settings.accounts.crawl.patience_seconds)
+
+    async def crawl(self, work: Sequence[tuple[Account, Walker]]) -> list[CrawlResult]:
+        """Crawl accounts of one API."""
+        return await crawl(work, self.engine, self.session, self.ledger, self.plan, on_result=self.on_result)
+
+
+def crawl_accounts(  # noqa: PLR0913 - what to crawl, with what, for whom, and how
     source_system: SourceSystem,
     keys: Collection[str],
     settings: Settings,
     engine: sa.Engine,
     run_id: str,
     on_result: OnResult,
+    *,
+    mode: Mode = "auto",
+    allow_shrink: bool = False,
 ) -> list[CrawlResult]:
-    """Crawl the configured accounts of one source whose partition keys are given.
+    """Crawl the configured and imported accounts of one source whose partition keys are given.
 
-    `on_result` is called in this thread as each account ends. Keys without a configured account are left out.
+    `on_result` is called in this thread as each account ends.
 
     Raises:
         KeyboardInterrupt: stopped by Ctrl-C or SIGTERM; accounts that were under way are closed as incomplete.
     """
     vault = Vault(settings.keys.encryption)
     ledger = Ledger(engine, vault, run_id)
-    jobs: dict[SourceSystem, Callable[..., Coroutine[None, None, list[CrawlResult]]]] = {
-        "scalev": _crawl_scalev,
-        "ktsp": _crawl_ktsp,
-    }
-    job = jobs[source_system](frozenset(keys), settings, engine, vault, ledger, on_result)
-    try:
-        return asyncio.run(_until_stopped(job))
-    except BaseException:
-        # Here, where no thread is left that could open another crawl. If the database is what failed, the next
-        # crawl of each account closes what stayed open.
-        with contextlib.suppress(sa.exc.SQLAlchemyError):
-            ledger.close_interrupted()
-        raise
+    with engine.connect() as connection:
+        found = roster.effective(connection, settings, vault, source_system, keys)
+    plan = Plan(
+        mode=mode,
+        full_crawl_days=settings.accounts.crawl.full_crawl_days,
+        late_days=settings.accounts.ktsp.late_days,
+        shrink_fraction=settings.accounts.crawl.shrink_fraction,
+        allow_shrink=allow_shrink,
+    )
+    with Session(engine) as session:
+        run = _Run(settings, engine, vault, ledger, session, plan, on_result)
+        lost: list[tuple[Account, Walker]] = [
+            (Account(source_system, *key.partition("/")[::2], "UTC", "XXX"), NoCredential()) for key in found.left_out
+        ]
+        job = (
+            _crawl_scalev(run, found.sections.scalev, lost)
+            if source_system == "scalev"
+            else _crawl_ktsp(run, found.sections.ktsp, lost)
+        )
+        try:
+            return asyncio.run(_until_stopped(job))
+        except BaseException:
+            # Here, where no thread is left that could open another crawl. If the database is what failed, the next
+            # crawl of each account goes on from what is kept.
+            with contextlib.suppress(sa.exc.SQLAlchemyError):
+                ledger.close_interrupted()
+            raise
 
 
 async def _until_stopped(job: Coroutine[None, None, list[CrawlResult]]) -> list[CrawlResult]:
@@ -78,40 +132,42 @@ async def _until_stopped(job: Coroutine[None, None, list[CrawlResult]]) -> list[
             signal.signal(stop, handler)
 
 
-async def _crawl_scalev(
-    keys: Collection[str], settings: Settings, engine: sa.Engine, vault: Vault, ledger: Ledger, on_result: OnResult
-) -> list[CrawlResult]:
-    section = settings.accounts.scalev
-    gate = Gate(max_in_flight=section.max_in_flight, requests_per_second=section.requests_per_second)
+async def _crawl_scalev(run: _Run, section: ScalevSection, lost: Sequence[tuple[Account, Walker]]) -> list[CrawlResult]:
+    max_pages = run.settings.accounts.crawl.max_pages
     async with http_client(section.base_url, connections=section.max_in_flight) as http:
-        client = ScalevClient(Http(http, gate), page_size=section.page_size)
+        client = ScalevClient(Http(http, run.gate(section.base_url, section)), section.page_size, run.retry())
+        work: list[tuple[Account, Walker]] = [
+            (
+                Account("scalev", store.store_id, customer.name, store.time_zone, store.currency),
+                ScalevWalker(
+                    client, ScalevCredential(run.engine, run.vault, client, store, customer), CursorWalk(max_pages)
+                ),
+            )
+            for store in section.stores
+            for customer in store.customers
+        ]
+        return await run.crawl([*work, *lost])
+
+
+async def _crawl_ktsp(run: _Run, section: KtspSection, lost: Sequence[tuple[Account, Walker]]) -> list[CrawlResult]:
+    async with contextlib.AsyncExitStack() as stack:
         work: list[tuple[Account, Walker]] = []
-        for store in section.stores:
-            for customer in store.customers:
-                account = Account("scalev", store.store_id, customer.name, store.time_zone, store.currency)
-                if account.partition_key in keys:
-                    credential = ScalevCredential(engine, vault, client, store, customer)
-                    work.append((account, ScalevWalker(client, credential, CursorWalk())))
-        return await crawl(work, ledger, at_once=section.max_in_flight, on_result=on_result)
-
-
-async def _crawl_ktsp(
-    keys: Collection[str], settings: Settings, engine: sa.Engine, vault: Vault, ledger: Ledger, on_result: OnResult
-) -> list[CrawlResult]:
-    del engine, vault  # this source's tokens are not kept
-    section = settings.accounts.ktsp
-    results: list[CrawlResult] = []
-    for programme in section.programmes:
-        # Each programme may be another host, so each has limits of its own.
-        gate = Gate(max_in_flight=section.max_in_flight, requests_per_second=section.requests_per_second)
-        async with http_client(programme.base_url, connections=section.max_in_flight) as http:
-            client = KtspClient(Http(http, gate), programme.app_key.get_secret_value(), page_size=section.page_size)
+        for programme in section.programmes:
+            # Each programme may be another host, so each has limits of its own.
+            http = await stack.enter_async_context(http_client(programme.base_url, connections=section.max_in_flight))
+            client = KtspClient(
+                Http(http, run.gate(programme.base_url, section)),
+                programme.app_key.get_secret_value(),
+                section.page_size,
+                run.retry(),
+            )
             sign_in = KtspSignIn(client, programme)
-            work: list[tuple[Account, Walker]] = []
             for member in programme.members:
-                account = Account("ktsp", programme.name, member.member_id, programme.time_zone, programme.currency)
-                if account.partition_key in keys:
-                    walker = KtspWalker(client, KtspCredential(sign_in, member), NumberWalk(number=section.first_page))
-                    work.append((account, walker))
-            results += await crawl(work, ledger, at_once=section.max_in_flight, on_result=on_result)
-    return results
+                walk = NumberWalk(
+                    run.settings.accounts.crawl.max_pages, first=section.first_page, page_size=section.page_size
+                )
+                work.append((
+                    Account("ktsp", programme.name, member.member_id, programme.time_zone, programme.currency),
+                    KtspWalker(client, KtspCredential(sign_in, member), walk),
+                ))  # fmt: skip
+        return await run.crawl([*work, *lost])

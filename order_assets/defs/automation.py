@@ -11,7 +11,7 @@ from order_assets.crawl import accounts
 from order_assets.defs.marts.facts import load_facts
 from order_assets.defs.marts.summaries import summarise_months
 from order_assets.defs.partitions import KTSP_MEMBERS, MONTHS, SCALEV_CUSTOMERS
-from order_assets.defs.raw.order_pages import refresh_orders
+from order_assets.defs.raw.order_pages import QUIET, refresh_orders
 from order_assets.defs.resources import WarehouseResource
 from order_assets.warehouse import summaries
 from order_assets.warehouse.ledger_schema import crawls, touched_months
@@ -24,6 +24,18 @@ refresh_orders_hourly = dg.ScheduleDefinition(
     cron_schedule="0 * * * *",
     execution_timezone="UTC",
     description="Crawl every active account at the full hour. Switch it on when your accounts are configured.",
+)
+
+full_crawl_weekly = dg.ScheduleDefinition(
+    name="full_crawl_weekly",
+    job=refresh_orders,
+    cron_schedule="0 3 * * 0",
+    execution_timezone="UTC",
+    run_config={
+        **QUIET,
+        "ops": {name: {"config": {"mode": "full"}} for name in ("crawl_scalev", "crawl_ktsp")},
+    },
+    description="Crawl every history whole on Sunday night: late edits and deletions of final orders show only there.",
 )
 
 

@@ -5,15 +5,38 @@ needs them, so nothing of them can appear in the UI, in run config or in events.
 """
 
 from collections.abc import Collection
+from enum import Enum
 from functools import cached_property
 
 import dagster as dg
 import sqlalchemy as sa
+from pydantic import Field
 
 from order_assets import runtime
 from order_assets.crawl import accounts, installation
 from order_assets.crawl.run import OnResult, crawl_accounts
 from order_assets.settings import Settings, SourceSystem
+
+
+class CrawlMode(Enum):
+    """How much of a history is looked at; see `crawl.crawler.Plan`."""
+
+    auto = "auto"
+    full = "full"
+    head = "head"
+
+
+class CrawlConfig(dg.Config):
+    """How accounts are crawled; nothing of it has to be given."""
+
+    mode: CrawlMode = Field(
+        CrawlMode.auto,
+        description="full: whole histories. head: from the newest order down to where everything older is known and"
+        " final. auto: head, and full where the last look at the whole is too old.",
+    )
+    allow_shrink: bool = Field(
+        False, description="Believe a history that lost many orders at once, and count them as deleted at the source."
+    )
 
 
 class WarehouseResource(dg.ConfigurableResource[None]):
@@ -48,9 +71,14 @@ class _ApiResource(dg.ConfigurableResource[None]):
         with self.warehouse.engine.connect() as connection:
             return accounts.active_keys(connection, source_system)
 
-    def _crawl(self, source_system: SourceSystem, keys: Collection[str], run_id: str, on_result: OnResult) -> None:
+    def _crawl(
+        self, source_system: SourceSystem, keys: Collection[str], run_id: str, on_result: OnResult, how: CrawlConfig
+    ) -> None:
         wanted = set(keys).intersection(self._active(source_system))
-        crawl_accounts(source_system, wanted, self.warehouse.settings, self.warehouse.engine, run_id, on_result)
+        crawl_accounts(
+            source_system, wanted, self.warehouse.settings, self.warehouse.engine, run_id, on_result,
+            mode=how.mode.value, allow_shrink=how.allow_shrink,
+        )  # fmt: skip
 
 
 class ScalevResource(_ApiResource):
@@ -60,9 +88,9 @@ class ScalevResource(_ApiResource):
         """Partition keys of the accounts to crawl."""
         return self._active("scalev")
 
-    def crawl(self, keys: Collection[str], run_id: str, on_result: OnResult) -> None:
+    def crawl(self, keys: Collection[str], run_id: str, on_result: OnResult, how: CrawlConfig) -> None:
         """Crawl accounts by partition key; retired ones are left alone."""
-        self._crawl("scalev", keys, run_id, on_result)
+        self._crawl("scalev", keys, run_id, on_result, how)
 
 
 class KtspResource(_ApiResource):
@@ -72,9 +100,9 @@ class KtspResource(_ApiResource):
         """Partition keys of the accounts to crawl."""
         return self._active("ktsp")
 
-    def crawl(self, keys: Collection[str], run_id: str, on_result: OnResult) -> None:
+    def crawl(self, keys: Collection[str], run_id: str, on_result: OnResult, how: CrawlConfig) -> None:
         """Crawl accounts by partition key; retired ones are left alone."""
-        self._crawl("ktsp", keys, run_id, on_result)
+        self._crawl("ktsp", keys, run_id, on_result, how)
 
 
 @dg.definitions

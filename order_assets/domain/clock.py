@@ -6,8 +6,10 @@ APIs send years such as 0026 and dates typed by staff; an invalid timestamp is f
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from typing import Any
 
 import pandas as pd
@@ -18,7 +20,13 @@ from order_assets.domain.columns import DATE, INSTANT, arrow, series, text
 
 EARLIEST = pd.Timestamp("2000-01-01T00:00:00Z")
 TOLERANCE = pd.Timedelta(days=1)
-_RFC3339 = r"^[0-9]{4}-[0-9]{2}-[0-9]{2}[Tt ][0-9]{2}:[0-9]{2}:[0-9]{2}(\.[0-9]{1,9})?([Zz]|[+-][0-9]{2}:?[0-9]{2})$"
+# As Arrow and Python both understand it.
+_RFC3339 = (
+    r"^[0-9]{4}-[0-9]{2}-[0-9]{2}[Tt ]([01][0-9]|2[0-3]):[0-9]{2}:[0-9]{2}(\.[0-9]{1,9})?"
+    r"([Zz]|[+-][0-9]{2}:?[0-5][0-9])$"
+)
+_SHAPE = re.compile(_RFC3339)
+_EARLIEST = EARLIEST.to_pydatetime()
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,6 +53,17 @@ def parse(values: Iterable[Any], fetched_at: pd.Series) -> Instants:
     valid = pc.fill_null(in_window, False)
     value = pc.if_else(valid, parsed, pa.scalar(None, INSTANT.pyarrow_dtype))
     return Instants(value=series(value), is_bad=series(pc.and_not(present, valid)))
+
+
+def moment(value: Any) -> datetime | None:
+    """Read one text as `parse` does, where it is not known when it was fetched: no time is too late."""
+    if not isinstance(value, str) or not _SHAPE.fullmatch(value):
+        return None
+    try:
+        read = datetime.fromisoformat(value.upper()).astimezone(UTC)
+    except (ValueError, OverflowError):  # no such day or hour, or not in any year that Python knows
+        return None
+    return read if read >= _EARLIEST else None
 
 
 def _to_utc(texts: pa.Array) -> pa.Array:

@@ -41,6 +41,12 @@ def label(values: Iterable[Any]) -> pd.Series:
     return series(pc.if_else(pc.equal(trimmed, ""), pa.scalar(None, pa.string()), trimmed))
 
 
+def one_label(value: Any) -> str | None:
+    """Return a single value as `label` has it."""
+    sent = _as_text(value)
+    return sent.replace("\0", "\N{REPLACEMENT CHARACTER}").strip() or None if sent else None
+
+
 def lowered(values: Iterable[Any]) -> pd.Series:
     """Return a label column in lower case, as statuses are compared."""
     return series(pc.utf8_lower(arrow(label(values))))

@@ -16,6 +16,14 @@ def order_key(source_system: str, source_account: str, source_order_id: str) -> 
     return hashlib.sha256(f"{source_system}|{source_account}|{source_order_id}".encode()).hexdigest()
 
 
+def source_order_id(fingerprint: str, *labels: str | None) -> str:
+    """Return an order's id within its account: the first of its own labels that is there.
+
+    An order without any is known by its content: kept, and the same when it comes again.
+    """
+    return next(filter(None, labels), f"sha256:{fingerprint}")
+
+
 def order_keys(systems: pd.Series, accounts: pd.Series, ids: pd.Series) -> pd.Series:
     """Return `order_key` for each row."""
     columns = (arrow(column).to_pylist() for column in (systems, accounts, ids))

@@ -1,4 +1,4 @@
-"""KTSP orders: the documented fields as a typed struct, and their meaning as rows of the facts.
+"""KTSP orders: what the documented fields mean, as rows of the facts. How a page is read is in `ktsp_page`.
 
 The source reports three amounts, a time and a shop; no status, lines, currency or shipping. What it does not report
 is null here, never 0 (model.md, finding 12).
@@ -9,63 +9,21 @@ from __future__ import annotations
 from collections.abc import Sequence
 from itertools import chain
 from operator import attrgetter
-from typing import Any
+from typing import Any, Final
 
-import msgspec
 import pandas as pd
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from order_assets.domain import clock, facts, keys, lenient, lifecycle, money, recognition
+from order_assets.domain import clock, facts, keys, lifecycle, money, recognition, unknown
 from order_assets.domain.columns import BOOL, INSTANT, INT, MONEY, TEXT, arrow, constant, label, series, text
-from order_assets.domain.pages import Frames, Page, page_columns, readable
+from order_assets.domain.ktsp_page import FIELDS, decode, fingerprint, order_code
+from order_assets.domain.pages import Frames, Page, SourceSystem, page_columns
 from order_assets.domain.recognition import Policy
 
-SYSTEM = "ktsp"
+SYSTEM: Final[SourceSystem] = "ktsp"
 UNKNOWN_STORE = "unknown"
-_NULL = msgspec.Raw(b"null")
-
-
-class Order(msgspec.Struct, rename="camel"):
-    """One item of the order list; amounts and the 28-digit code are raw JSON text."""
-
-    order_code: msgspec.Raw = _NULL
-    order_time: Any = None
-    original_amount: msgspec.Raw = _NULL
-    discount_amount: msgspec.Raw = _NULL
-    payment_amount: msgspec.Raw = _NULL
-    store_code: Any = None
-    store_name_en: Any = None
-    store_name_sc: Any = None
-    store_name_tc: Any = None
-
-
-class _Body(msgspec.Struct):
-    items: list[Order] | None = None
-
-
-class _LooseBody(msgspec.Struct):
-    items: list[dict[str, msgspec.Raw]] | None = None
-
-
-_FIELDS = Order.__struct_fields__
-_LOOSE_BODY = msgspec.json.Decoder(_LooseBody)
-_BODY = msgspec.json.Decoder(_Body)
-_CANONICAL = msgspec.json.Encoder(order="deterministic")
 _AMOUNTS = {"original_amount": "originalAmount", "discount_amount": "discountAmount", "payment_amount": "paymentAmount"}
-
-
-def decode(content: bytes) -> list[Order]:
-    """Return the orders of a page; `items` may be absent or null.
-
-    Raises:
-        msgspec.DecodeError: the page is not JSON, or `items` is not a list of objects.
-    """
-    content = readable(content)
-    try:
-        return _BODY.decode(content).items or []
-    except (msgspec.DecodeError, RecursionError):
-        return [lenient.read(order, Order, {}) for order in _LOOSE_BODY.decode(content).items or []]
 
 
 def derive(pages: Sequence[Page], policy: Policy, hmac_key: str) -> Frames:
@@ -79,17 +37,20 @@ def derive(pages: Sequence[Page], policy: Policy, hmac_key: str) -> Frames:
     orders = list(chain.from_iterable(decoded))
     context = page_columns(pages, [len(part) for part in decoded])
     length = len(orders)
-    values = zip(*map(attrgetter(*_FIELDS), orders), strict=True) if orders else ([] for _ in _FIELDS)
-    column: dict[str, Sequence[Any]] = dict(zip(_FIELDS, values, strict=True))
+    values = zip(*map(attrgetter(*FIELDS), orders), strict=True) if orders else ([] for _ in FIELDS)
+    column: dict[str, Sequence[Any]] = dict(zip(FIELDS, values, strict=True))
     flags = facts.Flags(length)
 
-    fingerprints = text([keys.payload_sha256(_CANONICAL.encode(order)) for order in orders])
-    frame = pd.DataFrame(_identity(column, context, fingerprints, hmac_key, flags))
+    fingerprints = [fingerprint(order) for order in orders]
+    codes = list(map(order_code, orders))
+    flags.add("order_code_missing", pa.array([code is None for code in codes], pa.bool_()))
+    order_ids = text(list(map(keys.source_order_id, fingerprints, codes)))
+    frame = pd.DataFrame(_identity(column, context, order_ids, hmac_key, flags))
     instants = clock.parse(column["order_time"], context["fetched_at"])
     flags.add("bad_timestamp:orderTime", instants.is_bad)
     has_time = pc.is_valid(arrow(instants.value))
-    for code in ("ordered_at_missing", "recognised_at_missing"):
-        flags.add(code, pc.invert(has_time))
+    for flag in ("ordered_at_missing", "recognised_at_missing"):
+        flags.add(flag, pc.invert(has_time))
     zones = context["store_time_zone"]
     frame["ordered_at"] = clock.first(instants.value, context["fetched_at"])
     frame["ordered_at_source"] = series(pc.if_else(has_time, "orderTime", "first_seen"))
@@ -107,7 +68,7 @@ def derive(pages: Sequence[Page], policy: Policy, hmac_key: str) -> Frames:
     frame["state_source"] = constant("assumed", length, TEXT)
     frame["is_deleted_at_source"] = constant(False, length, BOOL)
     frame["null_components"] = constant("{}", length, TEXT)
-    frame["payload_sha256"] = fingerprints
+    frame["payload_sha256"] = text(fingerprints)
     for name in ("partition_key", "crawl_id", "page_number", "position", "fetched_at"):
         frame[name] = context[name]
     frame["anomaly_codes"] = flags.column()
@@ -120,6 +81,7 @@ def derive(pages: Sequence[Page], policy: Policy, hmac_key: str) -> Frames:
         customers=frame[["customer_key", "source_system", "source_account", "fetched_at"]].drop_duplicates(
             "customer_key", ignore_index=True
         ),
+        unknown=unknown.count_all(SYSTEM, (page.content for page in pages)),
     )
 
 
@@ -140,17 +102,13 @@ _NOT_REPORTED = {
 def _identity(
     column: dict[str, Sequence[Any]],
     context: pd.DataFrame,
-    fingerprints: pd.Series,
+    order_ids: pd.Series,
     hmac_key: str,
     flags: facts.Flags,
 ) -> dict[str, pd.Series]:
-    codes = label([_code(raw) for raw in column["order_code"]])
-    flags.add("order_code_missing", pc.is_null(arrow(codes)))
-    # An order without a code is known by its content: kept, and the same when it comes again.
-    order_ids = series(pc.coalesce(arrow(codes), pc.binary_join_element_wise("sha256", arrow(fingerprints), ":")))
     store_codes = label(column["store_code"])
     flags.add("store_missing", pc.is_null(arrow(store_codes)))
-    systems = constant(SYSTEM, len(codes), TEXT)
+    systems = constant(SYSTEM, len(order_ids), TEXT)
     accounts = context["source_account"]
     people = list(zip(accounts, context["account_name"], strict=True))
     pseudonyms = {person: keys.customer_key(hmac_key, SYSTEM, *person) for person in set(people)}
@@ -162,14 +120,6 @@ def _identity(
         "store_key": series(pc.binary_join_element_wise(SYSTEM, pc.fill_null(arrow(store_codes), UNKNOWN_STORE), "|")),
         "customer_key": text([pseudonyms[person] for person in people]),
     }
-
-
-def _code(raw: msgspec.Raw) -> str | None:
-    """Return an order code sent as text or as a number of any length; anything else is none."""
-    sent = bytes(raw).decode()
-    if sent.startswith('"'):
-        return str(msgspec.json.decode(sent))
-    return sent if sent[0] in "-0123456789" else None
 
 
 def _money(column: dict[str, Sequence[Any]], flags: facts.Flags) -> dict[str, pd.Series]:

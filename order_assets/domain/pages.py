@@ -1,16 +1,28 @@
-"""What goes into the derivation and what comes out of it, the same for both sources."""
+"""What goes into the derivation and what comes out of it, the same for both sources; and the repair of broken text."""
 
 from __future__ import annotations
 
+import re
+from codecs import BOM_UTF8
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
+from typing import Literal, TypeAlias
 
 import numpy as np
 import pandas as pd
 import pyarrow as pa
 
 from order_assets.domain.columns import series
+
+SourceSystem: TypeAlias = Literal["scalev", "ktsp"]
+
+_ESCAPE = re.compile(
+    rb"\\(?:u[dD][89abAB][0-9a-fA-F]{2}\\u[dD][c-fC-F][0-9a-fA-F]{2}"  # a pair, which is one letter
+    rb"|(?P<half>u[dD][89a-fA-F][0-9a-fA-F]{2})|.)",
+    re.DOTALL,
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,6 +58,7 @@ class Frames:
     `lifecycles`: rows of `marts.order_lifecycle`, `discounts`: rows of `marts.discount_facts`; both name the row of
     `orders` they belong to by `crawl_id`, `page_number` and `position`.
     `stores`, `customers`: rows of the dimensions, one per key and batch.
+    `unknown`: how often the pages have which undocumented field or value, as `unknown.count` counts them.
     """
 
     orders: pd.DataFrame
@@ -53,6 +66,7 @@ class Frames:
     discounts: pd.DataFrame
     stores: pd.DataFrame
     customers: pd.DataFrame
+    unknown: Counter[tuple[str, str]] = field(default_factory=Counter)
 
 
 VERSION = ["order_key", "crawl_id", "page_number", "position"]
@@ -69,6 +83,16 @@ def readable(content: bytes) -> bytes:
     except UnicodeDecodeError:
         return content.decode(errors="replace").encode()
     return content
+
+
+def repaired(content: bytes) -> bytes:
+    r"""Return the page without what decoders refuse although the rest is sound; whole letters stay as they are.
+
+    A byte order mark is cut off. Broken UTF-8, and the escape of half a surrogate pair (`\ud83d`, where somebody cut
+    an emoji in two), become U+FFFD. Meant for a page that could not be decoded, since looking costs time.
+    """
+    text = readable(content).removeprefix(BOM_UTF8)
+    return _ESCAPE.sub(lambda escape: rb"\ufffd" if escape["half"] else escape[0], text)
 
 
 def page_columns(pages: Sequence[Page], counts: Sequence[int]) -> pd.DataFrame:

@@ -10,14 +10,14 @@ from decimal import Decimal
 from functools import cached_property
 from itertools import chain
 from operator import attrgetter
-from typing import Any
+from typing import Any, Final
 
 import numpy as np
 import pandas as pd
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from order_assets.domain import clock, facts, keys, lifecycle, money, recognition, scalev_lists
+from order_assets.domain import clock, facts, keys, lifecycle, money, recognition, scalev_lists, unknown
 from order_assets.domain.columns import (
     BOOL,
     INT4_MAX,
@@ -32,11 +32,11 @@ from order_assets.domain.columns import (
     series,
     text,
 )
-from order_assets.domain.pages import Frames, Page, page_columns
+from order_assets.domain.pages import Frames, Page, SourceSystem, page_columns
 from order_assets.domain.recognition import Policy
-from order_assets.domain.scalev_page import FIELDS, Order, canonical, decode
+from order_assets.domain.scalev_page import FIELDS, Order, decode, fingerprint, order_id
 
-SYSTEM = "scalev"
+SYSTEM: Final[SourceSystem] = "scalev"
 _COMPONENTS = (
     "product_price",
     "product_discount",
@@ -59,7 +59,9 @@ def derive(pages: Sequence[Page], policy: Policy, hmac_key: str) -> Frames:
     """
     decoded = [decode(page.content) for page in pages]
     orders = list(chain.from_iterable(decoded))
-    return _Derivation(orders, page_columns(pages, [len(part) for part in decoded]), policy, hmac_key).frames()
+    frames = _Derivation(orders, page_columns(pages, [len(part) for part in decoded]), policy, hmac_key).frames()
+    frames.unknown.update(unknown.count_all(SYSTEM, (page.content for page in pages)))
+    return frames
 
 
 class _Derivation:
@@ -76,9 +78,9 @@ class _Derivation:
         self.flags = facts.Flags(self.length)
 
     @cached_property
-    def fingerprints(self) -> pd.Series:
+    def fingerprints(self) -> list[str]:
         """Hash of each order's canonical JSON."""
-        return text([keys.payload_sha256(canonical(order)) for order in self.orders])
+        return [fingerprint(order) for order in self.orders]
 
     @cached_property
     def amounts(self) -> dict[str, money.Amounts]:
@@ -130,7 +132,7 @@ class _Derivation:
             **measures,
             **self.source_amounts(),
             **self.counts(currency_source),
-            "payload_sha256": self.fingerprints,
+            "payload_sha256": text(self.fingerprints),
             **{name: self.pages[name] for name in ("partition_key", "crawl_id", "page_number", "position")},
             "fetched_at": self.pages["fetched_at"],
             "store_time_zone": self.pages["store_time_zone"],
@@ -149,9 +151,7 @@ class _Derivation:
         """Natural and surrogate keys; the customer of an order without one is the account's."""
         codes, uuids = label(self.column["order_id"]), label(self.column["id"])
         self.flags.add("order_code_missing", pc.is_null(arrow(codes)))
-        # An order without any identifier is known by its content: kept, and the same when it comes again.
-        fingerprints = pc.binary_join_element_wise("sha256", arrow(self.fingerprints), ":")
-        order_ids = series(pc.coalesce(arrow(codes), arrow(uuids), fingerprints))
+        order_ids = text(list(map(order_id, self.orders, self.fingerprints)))
         accounts = self.pages["source_account"]
         systems = constant(SYSTEM, self.length, TEXT)
         return {

@@ -1,8 +1,8 @@
-"""The JSON of a Scalev page: the documented fields as typed structs, read leniently.
+"""The JSON of a Scalev page: the fields that the model uses as typed structs, read leniently.
 
 Fields of model.md 2.4 (names, contacts, links, notes, account numbers) are not declared here and so never leave the
-page. One odd field is read as null and does not cost the order, one odd order does not cost the page. What the
-fields mean is in `scalev`.
+page; `documented` has the names of all fields. One odd field is read as null and does not cost the order, one odd
+order does not cost the page. What the fields mean is in `scalev`.
 """
 
 from __future__ import annotations
@@ -12,13 +12,18 @@ from typing import Any
 
 import msgspec
 
-from order_assets.domain import lenient
-from order_assets.domain.pages import readable
+from order_assets.domain import keys, lenient
+from order_assets.domain.columns import one_label
+from order_assets.domain.pages import readable, repaired
 
 _NULL = msgspec.Raw(b"null")
 
 
-class Line(msgspec.Struct):
+class _Read(msgspec.Struct, gc=False):
+    """Values out of JSON hold no cycles, so the collector need not look through hundreds of thousands of them."""
+
+
+class Line(_Read):
     """One order line; amounts are raw JSON text."""
 
     id: Any = None
@@ -42,7 +47,7 @@ class Line(msgspec.Struct):
     discount_code_discount: msgspec.Raw = _NULL
 
 
-class HistoryEntry(msgspec.Struct):
+class HistoryEntry(_Read):
     """One entry of `status_history`; the time comes as `at`, `time` or `timestamp`. Who did it is not read."""
 
     status: Any = None
@@ -51,40 +56,53 @@ class HistoryEntry(msgspec.Struct):
     timestamp: Any = None
 
 
-class Customer(msgspec.Struct):
+class ShipmentEntry(_Read):
+    """One entry of `shipment_status_history`, without the courier's description."""
+
+    status: Any = None
+    timestamp: Any = None
+    time: Any = None
+    at: Any = None
+
+
+class Customer(_Read):
     """Only the id, which becomes a pseudonym."""
 
     id: Any = None
 
 
-class Store(msgspec.Struct):
+class Store(_Read):
     """The store's public name."""
 
     name: Any = None
 
 
-class Address(msgspec.Struct):
+class Address(_Read):
     """Coarse geography; stored only if the policy says so."""
 
     province: Any = None
     city: Any = None
 
 
-class Courier(msgspec.Struct):
+class Courier(_Read):
     """The courier company."""
 
     code: Any = None
 
 
-class CourierService(msgspec.Struct):
+class CourierService(_Read):
     """The courier's service level."""
 
     code: Any = None
     courier: Courier | None = None
 
 
-class Order(msgspec.Struct):
-    """The fields of one order that the model uses. Source: the vendor's OpenAPI document 3.0.0."""
+class Order(_Read):
+    """The fields of one order that the model uses. Source: the vendor's OpenAPI document 3.0.0.
+
+    The parcel's way, `shipment_status_history`, is read for the milestones of the facts but is not part of the
+    fingerprint: a courier's scan does not make another order of it.
+    """
 
     id: Any = None
     order_id: Any = None
@@ -131,6 +149,7 @@ class Order(msgspec.Struct):
     unpaid_time: Any = None
     paid_time: Any = None
     transfer_time: Any = None
+    shipment_status_history: list[ShipmentEntry] | msgspec.UnsetType | None = msgspec.UNSET
 
 
 class _Body(msgspec.Struct):
@@ -141,11 +160,17 @@ class _LooseBody(msgspec.Struct):
     data: list[dict[str, msgspec.Raw]]
 
 
-_ENTRIES: Mapping[str, type[msgspec.Struct]] = {"orderlines": Line, "status_history": HistoryEntry}
+_ENTRIES: Mapping[str, type[msgspec.Struct]] = {
+    "orderlines": Line,
+    "status_history": HistoryEntry,
+    "shipment_status_history": ShipmentEntry,
+}
 _BODY = msgspec.json.Decoder(_Body)
 _LOOSE_BODY = msgspec.json.Decoder(_LooseBody)
 _CANONICAL = msgspec.json.Encoder(order="deterministic")
 FIELDS = Order.__struct_fields__
+LISTED_BY = ("created_at", "draft_time", "pending_time")
+"""Fields that say when an order was placed; the first readable one counts."""
 
 
 def decode(content: bytes) -> list[Order]:
@@ -158,9 +183,19 @@ def decode(content: bytes) -> list[Order]:
     try:
         return _BODY.decode(content).data
     except (msgspec.DecodeError, RecursionError):
-        return [lenient.read(order, Order, _ENTRIES) for order in _LOOSE_BODY.decode(content).data]
+        return [lenient.read(order, Order, _ENTRIES) for order in _LOOSE_BODY.decode(repaired(content)).data]
 
 
 def canonical(order: Order) -> bytes:
-    """Return the order's canonical JSON: the declared fields in their order, values as sent, null where absent."""
-    return _CANONICAL.encode(order)
+    """Return what the fingerprint is taken of: the fields above in their order, values as sent, null where absent."""
+    return _CANONICAL.encode(msgspec.structs.replace(order, shipment_status_history=msgspec.UNSET))
+
+
+def fingerprint(order: Order) -> str:
+    """Return the hash of the order's canonical JSON."""
+    return keys.payload_sha256(canonical(order))
+
+
+def order_id(order: Order, own_fingerprint: str) -> str:
+    """Return the id that the order's key is made of."""
+    return keys.source_order_id(own_fingerprint, one_label(order.order_id), one_label(order.id))

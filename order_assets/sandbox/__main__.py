@@ -24,6 +24,7 @@ def parser() -> argparse.ArgumentParser:
         prog="python -m order_assets.sandbox",
         description="Serve the Scalev and KTSP APIs locally with seeded data. Loopback only.",
         epilog="GET /sandbox/accounts.toml gives an accounts file with tokens.\n"
+        "POST /sandbox/evolve?steps=N lets the world go on by some hours, N times.\n"
         f"PUT /sandbox/faults/ACCOUNT with name[:setting=value...] switches a fault on:\n{faults}",
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
@@ -58,6 +59,9 @@ def parser() -> argparse.ArgumentParser:
     )
     made.add_argument(
         "--rate-limit", type=int, default=0, help="Scalev requests per 10 seconds; 0 is no limit (default)"
+    )
+    made.add_argument(
+        "--ktsp-rate-limit", type=int, default=0, help="KTSP requests per 10 seconds; 0 is no limit (default)"
     )
     made.add_argument(
         "--announce",
@@ -103,7 +107,12 @@ def main(arguments: list[str] | None = None) -> int:
         days=args.days,
         orders_per_account=args.orders_per_account,
     )
-    options = Options(latency_ms=args.latency_ms, access_seconds=args.access_seconds, rate_limit=args.rate_limit)
+    options = Options(
+        latency_ms=args.latency_ms,
+        access_seconds=args.access_seconds,
+        rate_limit=args.rate_limit,
+        ktsp_rate_limit=args.ktsp_rate_limit,
+    )
     app = build_app(World(spec), options)
     port = listener.getsockname()[1]
     if args.announce is not None:

@@ -8,6 +8,7 @@ from typing import Any
 
 from aiohttp import web
 
+from order_assets.sandbox.distortions import altered, arranged, befall_world
 from order_assets.sandbox.faults import Fault
 from order_assets.sandbox.mishaps import befall
 from order_assets.sandbox.state import SANDBOX, Sandbox, dump, send, squeeze, wants_gzip
@@ -145,8 +146,11 @@ def _render(request: web.Request, page: dict[str, Any]) -> web.Response:
     return send(squeeze(body) if zipped else body, zipped=zipped)
 
 
-def _page(sandbox: Sandbox, account: str, number: int, size: int) -> dict[str, Any]:
-    orders = sandbox.world.orders(account)
+def _page(
+    sandbox: Sandbox, account: str, number: int, size: int, orders: list[dict[str, Any]] | None = None
+) -> dict[str, Any]:
+    """A page of these orders, by default of those in the world."""
+    orders = sandbox.world.orders(account) if orders is None else orders
     items = orders[number * size : (number + 1) * size]
     more = (number + 1) * size < len(orders)
     page = _envelope(sandbox, 0, "success", morePage=more, pageNo=number, pageSize=size, items=items)
@@ -157,6 +161,7 @@ def _page(sandbox: Sandbox, account: str, number: int, size: int) -> dict[str, A
 
 async def _faulty(request: web.Request, account: str, fault: Fault, number: int, size: int) -> web.StreamResponse:
     sandbox = request.app[SANDBOX]
+    befall_world(fault, sandbox.world, account)
     answer = await befall(
         request,
         fault,
@@ -174,8 +179,8 @@ async def _faulty(request: web.Request, account: str, fault: Fault, number: int,
 
 def _bent(sandbox: Sandbox, account: str, fault: Fault, number: int, size: int) -> dict[str, Any]:
     """The page as a paging fault distorts it; the echoed pageNo stays that of the request."""
-    orders = sandbox.world.orders(account)
-    page = _page(sandbox, account, number, size)
+    orders = arranged(fault, account, sandbox.world.orders(account))
+    page = {"items": [], **_page(sandbox, account, number, size, orders)}
     last = max(0, -(-len(orders) // size) - 1)
     changes: dict[str, Any] = {}
     if fault.name == "page_repeated":
@@ -189,7 +194,7 @@ def _bent(sandbox: Sandbox, account: str, fault: Fault, number: int, size: int) 
         changes = {"items": orders[index * size :][:size], "morePage": index < last}
     elif fault.name == "shifted":
         changes = {"items": orders[max(0, number * size - fault.number("by")) :][:size]}
-    elif fault.name == "history_shrinks":
-        kept = orders[: fault.number("keep")]
-        changes = {"items": kept[number * size :][:size], "morePage": (number + 1) * size < len(kept)}
-    return page | changes
+    elif fault.name == "more_lies" and number + 1 >= fault.number("pages"):
+        changes = {"morePage": False}
+    page |= changes
+    return page | {"items": altered(fault, page["items"])}

@@ -19,13 +19,14 @@ def make_orders(rng: random.Random, moments: list[datetime]) -> list[Order]:
     return [make_order(rng, moment, favourites) for moment in moments]
 
 
-def make_order(rng: random.Random, moment: datetime, favourites: list[Any]) -> Order:
+def make_order(rng: random.Random, moment: datetime, favourites: list[Any], recorded: datetime | None = None) -> Order:
     """Invents one order.
 
     Args:
         rng: the account's stream.
         moment: time of purchase, UTC.
         favourites: shops the member visits most.
+        recorded: when the till reported it, UTC; drawn by default.
     """
     shop = rng.choice(favourites if chance(rng, 70) else SHOPS)
     # Tills price in 10-cent steps.
@@ -34,7 +35,8 @@ def make_order(rng: random.Random, moment: datetime, favourites: list[Any]) -> O
     discount = original * percent // 100
     anonymous = chance(rng, 1.5)
     # Some tills report days later; the code carries the day of the record, not of the purchase.
-    recorded = moment + timedelta(days=rng.randint(1, 10) if chance(rng, 10) else 0)
+    drawn = moment + timedelta(days=rng.randint(1, 10) if chance(rng, 10) else 0)
+    recorded = recorded or drawn
     return {
         "orderCode": f"{recorded.astimezone(HONG_KONG):%Y%m%d}{rng.randrange(10**19, 18 * 10**18):020d}",
         "orderTime": _order_time(moment, utc=chance(rng, 5)),

@@ -5,11 +5,12 @@ Written from the vendor's documents alone. The orders themselves come from `worl
 
 import json
 from bisect import bisect_left
-from dataclasses import dataclass
+from dataclasses import astuple, dataclass
 from typing import Any
 
 from aiohttp import web
 
+from order_assets.sandbox.distortions import REORDERED, altered, arranged, befall_world, loosened
 from order_assets.sandbox.faults import Fault
 from order_assets.sandbox.mishaps import befall, hang_up
 from order_assets.sandbox.people import Customer, Store
@@ -34,11 +35,13 @@ class Place:
         direction: `n` for the orders after `key`, `p` for those before it.
         key: `created_at` and `id` of the order at the border; None for the very beginning.
         tag: mark of the fault that made the cursor, else empty.
+        index: place in the list in place of `key`, where a fault sorts the orders otherwise.
     """
 
     direction: str = "n"
     key: tuple[str, str] | None = None
     tag: str = ""
+    index: int | None = None
 
 
 def routes() -> list[web.RouteDef]:
@@ -113,7 +116,7 @@ async def list_orders(request: web.Request) -> web.StreamResponse:
 
 
 def _cursor(sandbox: Sandbox, account: str, place: Place) -> str:
-    return sandbox.signer.seal({"typ": "cursor", "sub": account, "at": [place.direction, place.key, place.tag]})
+    return sandbox.signer.seal({"typ": "cursor", "sub": account, "at": astuple(place)})
 
 
 def _read_cursor(sandbox: Sandbox, account: str, text: str | None) -> Place:
@@ -122,8 +125,8 @@ def _read_cursor(sandbox: Sandbox, account: str, text: str | None) -> Place:
     claims = sandbox.signer.open(text)
     if claims.get("typ") != "cursor" or claims["sub"] != account:
         raise InvalidTokenError("Not a cursor of this customer")
-    direction, key, tag = claims["at"]
-    return Place(direction, tuple(key) if key else None, tag)
+    direction, key, tag, index = claims["at"]
+    return Place(direction, tuple(key) if key else None, tag, index)
 
 
 def _key(order: Order) -> tuple[str, str]:
@@ -133,6 +136,8 @@ def _key(order: Order) -> tuple[str, str]:
 def _start(orders: list[Order], place: Place, size: int) -> int:
     """Index of the first order of the page; orders that came or went in between do not shift it."""
     key = place.key
+    if place.index is not None:
+        return place.index if place.direction == "n" else max(0, place.index - size)
     if key is None:
         return 0
     if place.direction == "n":
@@ -140,17 +145,26 @@ def _start(orders: list[Order], place: Place, size: int) -> int:
     return max(0, bisect_left(orders, True, key=lambda order: _key(order) <= key) - size)
 
 
-def _page(sandbox: Sandbox, account: str, orders: list[Order], place: Place, size: int) -> Order:
+def _page(
+    sandbox: Sandbox, account: str, orders: list[Order], place: Place, size: int, *, is_reordered: bool = False
+) -> Order:
     start = _start(orders, place, size)
     data = orders[start : start + size]
     has_next, has_previous = start + size < len(orders), start > 0 and bool(data)
+
+    def border(direction: str, index: int) -> str:
+        """The cursor at one end of the page."""
+        if is_reordered:
+            return _cursor(sandbox, account, Place(direction, index=index))
+        return _cursor(sandbox, account, Place(direction, _key(data[-1 if direction == "n" else 0])))
+
     return {
         "data": data,
         "is_paginated": True,
         "has_next": has_next,
         "has_previous": has_previous,
-        "next_cursor": _cursor(sandbox, account, Place("n", _key(data[-1]))) if has_next else None,
-        "previous_cursor": _cursor(sandbox, account, Place("p", _key(data[0]))) if has_previous else None,
+        "next_cursor": border("n", start + size) if has_next else None,
+        "previous_cursor": border("p", start) if has_previous else None,
         "page_size": size,
     }
 
@@ -159,11 +173,12 @@ async def _faulty(
     request: web.Request, account: str, place: Place, cursor: str | None, size: int
 ) -> web.StreamResponse:
     sandbox = request.app[SANDBOX]
-    orders = sandbox.world.orders(account)
-    # A cursor made by a fault stays with it, wherever it points.
-    page = 10**9 if place.tag else -(-_start(orders, place, size) // size)
+    page = _number(sandbox.world.orders(account), place, size)
     announced = sandbox.faults.peek(account)
     fault = sandbox.faults.strike(account, page)
+    if fault is not None:
+        befall_world(fault, sandbox.world, account)
+    orders = sandbox.world.orders(account)
     if fault is None:
         body = _page(sandbox, account, orders, place, size)
         if announced is not None and announced.name == "endless_empty" and page == announced.from_page - 1:
@@ -177,20 +192,23 @@ async def _faulty(
         )
         if answer is not None:
             return answer
-        if fault.name == "cursor_rejected" and cursor is not None:
+        if fault.name in {"cursor_rejected", "cursor_expired"} and cursor is not None:
             return _error("Invalid request format, parameters, or cursor", 400)
         body = _bent(sandbox, account, fault, place, cursor, size)
     zipped = wants_gzip(request)
-    rendered = dump(body)
+    rendered = loosened(fault, dump(body))
     return send(squeeze(rendered) if zipped else rendered, zipped=zipped)
+
+
+def _number(orders: list[Order], place: Place, size: int) -> int:
+    """Which page a cursor leads to, from 0; one made by a fault stays with it, wherever it points."""
+    return 10**9 if place.tag else -(-_start(orders, place, size) // size)
 
 
 def _bent(sandbox: Sandbox, account: str, fault: Fault, place: Place, cursor: str | None, size: int) -> Order:
     """The page as a paging fault distorts it."""
-    orders = sandbox.world.orders(account)
-    if fault.name == "history_shrinks":
-        return _page(sandbox, account, orders[: fault.number("keep")], place, size)
-    page = _page(sandbox, account, orders, place, size)
+    orders = arranged(fault, account, sandbox.world.orders(account))
+    page = _page(sandbox, account, orders, place, size, is_reordered=fault.name in REORDERED)
     if fault.name == "shifted":
         start = max(0, _start(orders, place, size) - fault.number("by"))
         return page | {"data": orders[start : start + size]}
@@ -198,6 +216,8 @@ def _bent(sandbox: Sandbox, account: str, fault: Fault, place: Place, cursor: st
         page["data"] = orders[fault.from_page * size :][:size]
     elif fault.name == "endless_empty":
         page["data"] = []
+    elif fault.name == "more_lies" and _number(orders, place, size) + 1 >= fault.number("pages"):
+        page |= {"has_next": False, "next_cursor": None}
     if fault.name == "cursor_missing":
         page |= {"has_next": True, "next_cursor": None}
     elif fault.name == "cursor_repeated":
@@ -211,7 +231,7 @@ def _bent(sandbox: Sandbox, account: str, fault: Fault, place: Place, cursor: st
     elif fault.name in {"page_repeated", "endless_empty"}:
         tag = str(int(place.tag or 0) + 1)
         page |= {"has_next": True, "next_cursor": _cursor(sandbox, account, Place("n", place.key, tag))}
-    return page
+    return page | {"data": altered(fault, page["data"])}
 
 
 async def get_order(request: web.Request) -> web.StreamResponse:

@@ -29,6 +29,8 @@ _ORDER_TIMES = (
 )  # fmt: skip
 _AWB = {"draft": "unavailable", "pending": "unavailable", "canceled": "canceled", "confirmed": "pending"}
 _PARCEL = ("shipped", "completed", "rts", "shipped_rts")
+_PARCEL_STATUSES = {"shipped": "on_process", "completed": "delivered"}
+_PARCEL_TEXTS = {"shipped": "Paket telah diserahkan ke kurir", "completed": "Paket telah diterima"}
 
 
 def make_orders(
@@ -167,22 +169,27 @@ def _history(rng: random.Random, life: Life) -> list[Order]:
 
 def _payment(rng: random.Random, life: Life, basket: Basket, *, flat: bool) -> Order:
     method = life.method
-    transfer = method == "bank_transfer"
     info: Order = {}
     if method.startswith("va_"):
         info = {"bank": method[3:].upper(), "va_number": f"8808{rng.randrange(10**12):012d}"}
     elif method in E_PAYMENTS:
         info = {"reference": f"PG{rng.randrange(10**10):010d}", "amount": str(basket.gross_revenue)}
     old = {} if flat else {"sub_payment_method": method[3:].upper() if method.startswith("va_") else None}
-    claimed = transfer and life.payments[-1][1] == "paid"
     return {
         "payment_status": life.payment_status,
         "payment_method": method,
         **old,
+        **transfer_claim(rng, claimed=method == "bank_transfer" and life.payments[-1][1] == "paid"),
+        "pg_payment_info": info,
+    }
+
+
+def transfer_claim(rng: random.Random, *, claimed: bool) -> Order:
+    """What a buyer says of a bank transfer; empty fields until then."""
+    return {
         "payment_account_holder": "Pembeli Contoh" if claimed else None,
         "payment_account_number": f"12{rng.randrange(10**8):08d}" if claimed else None,
         "transferproof_url": f"https://cdn.scalev.example/proof/{rng.getrandbits(64):016x}.jpg" if claimed else None,
-        "pg_payment_info": info,
     }
 
 
@@ -243,7 +250,6 @@ def _delivery(rng: random.Random, customer: Customer, life: Life, basket: Basket
         }
     courier_id, courier_code, courier_name, service_id, code, name = rng.choice(COURIERS)
     steps = [(moment, status) for moment, status in life.events if status in _PARCEL]
-    texts = {"shipped": "Paket telah diserahkan ke kurir", "completed": "Paket telah diterima"}
     return {
         **common,
         "destination_address": _address(customer),
@@ -254,20 +260,35 @@ def _delivery(rng: random.Random, customer: Customer, life: Life, basket: Basket
             "courier": {"id": courier_id, "name": courier_name, "code": courier_code},
         },
         "shipment_receipt": f"{courier_code.upper()}{rng.randrange(10**12):012d}" if steps else None,
-        "shipment_status": {"shipped": "on_process", "completed": "delivered"}.get(life.status, "returned")
-        if steps
-        else None,
+        "shipment_status": _PARCEL_STATUSES.get(life.status, "returned") if steps else None,
         "awb_status": _AWB.get(life.status, "created"),
-        "shipment_status_history": [
-            {
-                "description": texts.get(status, "Paket dikembalikan ke pengirim"),
-                "status": {"shipped": "on_process", "completed": "delivered"}.get(status, "returned"),
-                "timestamp": stamp(moment),
-                "timestamp_source": "courier",
-            }
-            for moment, status in reversed(steps)
-        ],
+        "shipment_status_history": [_parcel_event(status, moment) for moment, status in reversed(steps)],
     }
+
+
+def _parcel_event(status: str, moment: datetime) -> Order:
+    return {
+        "description": _PARCEL_TEXTS.get(status, "Paket dikembalikan ke pengirim"),
+        "status": _PARCEL_STATUSES.get(status, "returned"),
+        "timestamp": stamp(moment),
+        "timestamp_source": "courier",
+    }
+
+
+def parcel_moved(rng: random.Random, order: Order, status: str, at: datetime) -> Order:
+    """The parcel's fields that change when its order enters a status at `at`; none for digital goods."""
+    courier = order["courier_service"]
+    if courier is None:
+        return {}
+    changes: Order = {"awb_status": _AWB.get(status, "created")}
+    if status in _PARCEL:
+        receipt = f"{courier['courier']['code'].upper()}{rng.randrange(10**12):012d}"
+        changes |= {
+            "shipment_receipt": order["shipment_receipt"] or receipt,
+            "shipment_status": _PARCEL_STATUSES.get(status, "returned"),
+            "shipment_status_history": [_parcel_event(status, at), *order["shipment_status_history"]],
+        }
+    return changes
 
 
 def _address(customer: Customer) -> Order:

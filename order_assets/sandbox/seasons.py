@@ -21,6 +21,11 @@ def stream(*key: object) -> random.Random:
     return random.Random("/".join(map(str, key)))  # noqa: S311 - seeded data, not secrets
 
 
+def between(rng: random.Random, start: datetime, end: datetime) -> datetime:
+    """A moment of whole seconds after `start`, at the latest `end`; there must be a second between them."""
+    return start + timedelta(seconds=rng.randint(1, int((end - start).total_seconds())))
+
+
 class Seasons:
     """The days of a world, the newest last, each with its share of the orders."""
 

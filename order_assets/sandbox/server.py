@@ -18,6 +18,7 @@ Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 
 _REQUESTS_PER_SECOND = 500.0
 _MAX_IN_FLIGHT = 8
+_MAX_STEPS = 1_000
 
 
 def build_app(world: World, options: Options | None = None) -> web.Application:
@@ -32,6 +33,7 @@ def build_app(world: World, options: Options | None = None) -> web.Application:
             web.put("/sandbox/faults/{account:.+}", _put_fault),
             web.delete("/sandbox/faults/{account:.+}", _clear_faults),
             web.delete("/sandbox/faults", _clear_faults),
+            web.post("/sandbox/evolve", _evolve),
             web.get("/sandbox/requests", _requests),
             web.post("/sandbox/requests/reset", _reset_requests),
         ]
@@ -41,25 +43,27 @@ def build_app(world: World, options: Options | None = None) -> web.Application:
 
 @web.middleware
 async def _meter(request: web.Request, handler: Handler) -> web.StreamResponse:
-    """Counts requests in flight, adds the latency, and keeps Scalev's rate limit."""
+    """Counts requests, adds the latency, and keeps the rate limits."""
     api = {"/v3": "scalev", "/v1": "ktsp"}.get(request.path[:3])
     if api is None:
         return await handler(request)
     sandbox = request.app[SANDBOX]
     traffic = sandbox.traffic
-    traffic.in_flight[api] += 1
-    traffic.max_in_flight[api] = max(traffic.max_in_flight[api], traffic.in_flight[api])
+    traffic.arrived(api, int(sandbox.options.clock()))
     try:
         if sandbox.options.latency_ms:
             await asyncio.sleep(sandbox.options.latency_ms / 1000)
-        if api == "ktsp":
-            return await handler(request)
-        allowed, headers = sandbox.rate.take()
+        rate = sandbox.rate if api == "scalev" else sandbox.ktsp_rate
+        allowed, headers = rate.take()
         if not allowed:
+            traffic.refused[api] += 1
             traffic.other["rate_limited"] += 1
+        if api == "ktsp":
+            return await handler(request) if allowed else too_many({"Retry-After": str(rate.seconds_left())})
         response = await handler(request) if allowed else too_many()
         if not response.prepared:
-            response.headers.update(headers)
+            for name, value in headers.items():
+                response.headers.setdefault(name, value)  # a fault may have its own
         return response
     finally:
         traffic.in_flight[api] -= 1
@@ -113,6 +117,18 @@ async def _put_fault(request: web.Request) -> web.Response:
 async def _clear_faults(request: web.Request) -> web.Response:
     request.app[SANDBOX].faults.clear(request.match_info.get("account"))
     return web.Response(status=204)
+
+
+async def _evolve(request: web.Request) -> web.Response:
+    try:
+        steps = int(request.query.get("steps", "1"))
+    except ValueError:
+        steps = 0
+    if not 1 <= steps <= _MAX_STEPS:
+        return web.json_response({"error": f"steps must be a number from 1 to {_MAX_STEPS}"}, status=400)
+    # In a thread, since a large world takes seconds and other requests should not wait.
+    changes = await asyncio.to_thread(request.app[SANDBOX].world.evolve, steps)
+    return web.json_response(asdict(changes))
 
 
 async def _requests(request: web.Request) -> web.Response:

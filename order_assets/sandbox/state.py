@@ -13,7 +13,7 @@ from typing import Any, Final
 
 from aiohttp import web
 
-from order_assets.sandbox.faults import FaultBoard
+from order_assets.sandbox.faults import BOTH, FaultBoard
 from order_assets.sandbox.tokens import Signer, Tokens
 from order_assets.sandbox.world import World
 
@@ -30,6 +30,7 @@ class Options:
         access_seconds: life of access and KTSP tokens.
         refresh_seconds: life of refresh tokens.
         rate_limit: Scalev requests per 10 seconds from all customers; 0 switches the limit off.
+        ktsp_rate_limit: KTSP requests per 10 seconds, signing in included; 0 switches the limit off.
         ktsp_status_as_text: KTSP sends `status` and `errorCode` as strings, as its table has it.
         clock: Unix seconds now; tests move it.
     """
@@ -38,6 +39,7 @@ class Options:
     access_seconds: int = 900
     refresh_seconds: int = 2_592_000
     rate_limit: int = 0
+    ktsp_rate_limit: int = 0
     ktsp_status_as_text: bool = False
     clock: Callable[[], float] = time.time
 
@@ -52,13 +54,27 @@ class Traffic:
         other: API requests that belong to no account.
         in_flight: requests now being answered, per API.
         max_in_flight: the most of them at once.
+        refused: requests over the rate limit, per API.
+        windows: the most requests that arrived within one second of the clock, per API.
     """
 
     accounts: Counter[str] = field(default_factory=Counter)
     refreshes: Counter[str] = field(default_factory=Counter)
     other: Counter[str] = field(default_factory=Counter)
     in_flight: Counter[str] = field(default_factory=Counter)
-    max_in_flight: dict[str, int] = field(default_factory=lambda: {"scalev": 0, "ktsp": 0})
+    max_in_flight: Counter[str] = field(default_factory=Counter)
+    refused: Counter[str] = field(default_factory=Counter)
+    windows: Counter[str] = field(default_factory=Counter)
+    _seconds: dict[str, tuple[int, int]] = field(default_factory=dict)
+
+    def arrived(self, api: str, second: int) -> None:
+        """Counts a request to an API that came in this second."""
+        self.in_flight[api] += 1
+        self.max_in_flight[api] = max(self.max_in_flight[api], self.in_flight[api])
+        latest, before = self._seconds.get(api, (second, 0))
+        count = before + 1 if latest == second else 1
+        self._seconds[api] = second, count
+        self.windows[api] = max(self.windows[api], count)
 
     def as_json(self) -> dict[str, Any]:
         """The body of `GET /sandbox/requests`."""
@@ -67,18 +83,27 @@ class Traffic:
             "accounts": dict(self.accounts),
             "refreshes": dict(self.refreshes),
             "other": dict(self.other),
-            "max_in_flight": dict(self.max_in_flight),
+            "max_in_flight": {api: self.max_in_flight[api] for api in BOTH},
+            "refused": {api: self.refused[api] for api in BOTH},
+            "windows": {api: self.windows[api] for api in BOTH},
         }
 
     def reset(self) -> None:
         """Counts from zero; requests in flight stay counted as such."""
-        for counter in (self.accounts, self.refreshes, self.other):
+        for counter in (
+            self.accounts,
+            self.refreshes,
+            self.other,
+            self.max_in_flight,
+            self.refused,
+            self.windows,
+            self._seconds,
+        ):
             counter.clear()
-        self.max_in_flight = {"scalev": 0, "ktsp": 0}
 
 
 class RateWindow:
-    """A fixed window of 10 seconds with a number of requests, as the `X-Ratelimit-*` headers describe it."""
+    """A fixed window of 10 seconds with a number of requests, as Scalev's `X-Ratelimit-*` headers describe it."""
 
     def __init__(self, limit: int, clock: Callable[[], float]) -> None:
         """A limit of 0 counts, but never refuses."""
@@ -99,6 +124,10 @@ class RateWindow:
             "X-Ratelimit-Remaining": str(max(0, limit - self._used)),
             "X-Ratelimit-Reset": str((window + 1) * _WINDOW_SECONDS),
         }
+
+    def seconds_left(self) -> int:
+        """Whole seconds until the next window, at least one."""
+        return _WINDOW_SECONDS - int(self._clock()) % _WINDOW_SECONDS
 
 
 class Pages:
@@ -143,6 +172,7 @@ class Sandbox:
         self.faults = FaultBoard()
         self.traffic = Traffic()
         self.rate = RateWindow(options.rate_limit, options.clock)
+        self.ktsp_rate = RateWindow(options.ktsp_rate_limit, options.clock)
         self.pages = Pages()
 
 
@@ -150,8 +180,8 @@ SANDBOX: Final = web.AppKey("sandbox", Sandbox)
 
 
 def dump(value: Any) -> bytes:
-    """Compact JSON in UTF-8, keys in the order given."""
-    return json.dumps(value, ensure_ascii=False, separators=(",", ":")).encode()
+    """Compact JSON in UTF-8, keys in the order given; half a surrogate pair becomes its JSON escape."""
+    return json.dumps(value, ensure_ascii=False, separators=(",", ":")).encode(errors="backslashreplace")
 
 
 def squeeze(body: bytes) -> bytes:

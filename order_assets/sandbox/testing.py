@@ -10,6 +10,7 @@ from typing import Any
 
 from aiohttp import web
 
+from order_assets.sandbox.evolution import Changes
 from order_assets.sandbox.faults import Fault
 from order_assets.sandbox.server import accounts_toml, build_app
 from order_assets.sandbox.state import SANDBOX, Options, Sandbox
@@ -44,12 +45,16 @@ class RunningSandbox:
         """Switches all faults off."""
         self.state.faults.clear()
 
+    def evolve(self, steps: int = 1) -> Changes:
+        """Lets the world go on, as `POST /sandbox/evolve`."""
+        return self.world.evolve(steps)
+
     def requests(self) -> dict[str, int]:
         """Order requests per account since the start or the last reset."""
         return dict(self.state.traffic.accounts)
 
     def traffic(self) -> dict[str, Any]:
-        """Everything counted: `total`, `accounts`, `refreshes`, `other`, `max_in_flight`."""
+        """Everything counted, as `GET /sandbox/requests`; `state.Traffic` says what each count is."""
         return self.state.traffic.as_json()
 
     def reset_requests(self) -> None:

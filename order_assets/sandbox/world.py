@@ -1,12 +1,13 @@
 """The world of the sandbox: everyone and every order, made from one seed. No HTTP, no tokens, no faults.
 
 Accounts are made when first asked for and forgotten when many others follow, so that a world of ten
-thousand accounts costs little. Changes made by a test are kept.
+thousand accounts costs little. Accounts that a test or a step of evolution changed are kept.
 """
 
 import math
 import random
-from collections.abc import Callable, Mapping
+import threading
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, time, timedelta
 from functools import lru_cache
@@ -14,8 +15,10 @@ from typing import Any
 
 from order_assets.sandbox import ktsp_orders, scalev_orders
 from order_assets.sandbox.catalogue import SHOPS
+from order_assets.sandbox.evolution import Changes, evolve_ktsp, evolve_scalev, hours_of_a_step, touched
 from order_assets.sandbox.people import Member, Store, make_member, make_store
-from order_assets.sandbox.seasons import Seasons, stamp, stream
+from order_assets.sandbox.scalev_changes import entered
+from order_assets.sandbox.seasons import Seasons, stream
 
 Order = dict[str, Any]
 
@@ -33,7 +36,7 @@ class WorldSpec:
         stores: Scalev stores.
         customers_per_store: Scalev customers of each store.
         members: KTSP members.
-        until: the present of the world is the end of this day in Jakarta.
+        until: the present of the world is the end of this day in Jakarta, until it evolves.
         days: length of the history.
         orders_per_account: mean per Scalev customer; KTSP members have a quarter more.
     """
@@ -53,7 +56,10 @@ class World:
     def __init__(self, spec: WorldSpec | None = None) -> None:
         """Makes the people; orders are made on demand."""
         self.spec = spec or WorldSpec()
-        self.now = datetime.combine(self.spec.until, time(23, 59, 59), scalev_orders.JAKARTA).astimezone(UTC)
+        # Accounts are always made as of the beginning, however late they are first asked for.
+        self._beginning = datetime.combine(self.spec.until, time(23, 59, 59), scalev_orders.JAKARTA).astimezone(UTC)
+        self.now = self._beginning
+        self.steps = 0
         self.stores: tuple[Store, ...] = tuple(
             make_store(self.spec.seed, number, self.spec.customers_per_store) for number in range(self.spec.stores)
         )
@@ -64,6 +70,8 @@ class World:
         self._customers = {who.account: who for store in self.stores for who in store.customers}
         self._members = {who.account: who for who in self.members}
         self._made = lru_cache(maxsize=_ACCOUNTS_IN_MEMORY)(self._make)
+        # A test changes the world in its own thread, while a fault may change it in the server's.
+        self._lock = threading.RLock()
         self._edited: dict[str, list[Order]] = {}
         self._versions: dict[str, int] = {}
 
@@ -112,17 +120,18 @@ class World:
         Returns:
             The new order.
         """
-        orders = self.orders(account)
-        version = self.version(account)
-        rng = stream(self.spec.seed, "added", account, version)
-        when = moment or self.now + timedelta(minutes=version + 1)
-        if account in self._members:
-            order = ktsp_orders.make_order(rng, when, list(SHOPS))
-        else:
-            who = self._customers[account]
-            order = scalev_orders.make_order(rng, self._stores[who.store_id], who, when, when, forced=status)
-        self._replace(account, sorted([order, *orders], key=_newest_first(account), reverse=True))
-        return order
+        with self._lock:
+            orders = self.orders(account)
+            rng = stream(self.spec.seed, "added", account, self.version(account))
+            newest = max([self.now, *(_moment(order) for order in orders[:1])])
+            when = moment or newest + timedelta(minutes=1)
+            if account in self._members:
+                order = ktsp_orders.make_order(rng, when, list(SHOPS))
+            else:
+                who = self._customers[account]
+                order = scalev_orders.make_order(rng, self._stores[who.store_id], who, when, when, forced=status)
+            self._replace(account, _newest_first([order, *orders]))
+            return order
 
     def change_order(self, account: str, order_code: str, changes: Mapping[str, Any]) -> None:
         """Overwrites fields of the order with this `order_id` or `orderCode`.
@@ -130,10 +139,11 @@ class World:
         Raises:
             KeyError: no such order.
         """
-        index = self._index(account, order_code)
-        orders = list(self.orders(account))
-        orders[index] = {**orders[index], **changes}
-        self._replace(account, orders)
+        with self._lock:
+            index = self._index(account, order_code)
+            orders = list(self.orders(account))
+            orders[index] = {**orders[index], **changes}
+            self._replace(account, orders)
 
     def change_status(self, account: str, order_code: str, status: str, at: datetime) -> None:
         """Moves a Scalev order into another status at `at` (UTC), as staff would.
@@ -141,15 +151,9 @@ class World:
         Raises:
             KeyError: no such order.
         """
-        order = self.orders(account)[self._index(account, order_code)]
-        changes: Order = {
-            "status": status,
-            "last_updated_at": stamp(at),
-            "status_history": [{"at": stamp(at), "by": None, "status": status}, *order["status_history"]],
-        }
-        if f"{status}_time" in order:
-            changes[f"{status}_time"] = stamp(at)
-        self.change_order(account, order_code, changes)
+        with self._lock:
+            order = self.orders(account)[self._index(account, order_code)]
+            self.change_order(account, order_code, entered(order, status, at))
 
     def delete_order(self, account: str, order_code: str) -> None:
         """Removes an order for good.
@@ -157,9 +161,36 @@ class World:
         Raises:
             KeyError: no such order.
         """
-        index = self._index(account, order_code)
-        orders = self.orders(account)
-        self._replace(account, orders[:index] + orders[index + 1 :])
+        with self._lock:
+            index = self._index(account, order_code)
+            orders = self.orders(account)
+            self._replace(account, orders[:index] + orders[index + 1 :])
+
+    def evolve(self, steps: int = 1) -> Changes:
+        """Lets some hours pass, `steps` times; the same world takes the same course after as many steps.
+
+        Each step touches a share of the accounts: new orders, open ones that advance, corrections, deletions.
+        """
+        with self._lock:
+            return sum((self._step() for _ in range(steps)), Changes())
+
+    def _step(self) -> Changes:
+        self.steps += 1
+        rng = stream(self.spec.seed, "step", self.steps)
+        then, self.now = self.now, self.now + hours_of_a_step(rng)
+        total = Changes()
+        for account in [*touched(rng, list(self._customers)), *touched(rng, list(self._members))]:
+            own = stream(self.spec.seed, "step", self.steps, account)
+            if account in self._members:
+                orders, changes = evolve_ktsp(own, self.orders(account), then, self.now)
+            else:
+                who = self._customers[account]
+                store = self._stores[who.store_id]
+                orders, changes = evolve_scalev(own, store, who, self.orders(account), then, self.now)
+            if changes != Changes():
+                self._replace(account, _newest_first(orders))
+            total += changes
+        return total
 
     def _replace(self, account: str, orders: list[Order]) -> None:
         self._edited[account] = orders
@@ -172,7 +203,7 @@ class World:
         raise KeyError(order_code)
 
     def _make(self, account: str) -> list[Order]:
-        return sorted(self._draw(account), key=_newest_first(account), reverse=True)
+        return _newest_first(self._draw(account))
 
     def _draw(self, account: str) -> list[Order]:
         rng = stream(self.spec.seed, "orders", account)
@@ -185,7 +216,7 @@ class World:
         store = self._stores[customer.store_id]
         count = self._count(rng, customer.number, self.spec.customers_per_store, mean)
         moments = self._seasons.moments(rng, store.time_zone, count)
-        return scalev_orders.make_orders(rng, store, customer, moments, self.now, showcase=customer.number == 1)
+        return scalev_orders.make_orders(rng, store, customer, moments, self._beginning, showcase=customer.number == 1)
 
     @staticmethod
     def _count(rng: random.Random, number: int, people: int, mean: float) -> int:
@@ -202,8 +233,11 @@ class World:
         return min(max(1, round(drawn)), round(mean * 7))
 
 
-def _newest_first(account: str) -> Callable[[Order], tuple[datetime, str]]:
-    """Sort key of an account's orders, to be reversed."""
-    if account.startswith("ktsp/"):
-        return lambda order: (datetime.fromisoformat(order["orderTime"]), order["orderCode"])
-    return lambda order: (datetime.fromisoformat(order["created_at"]), order["id"])
+def _moment(order: Order) -> datetime:
+    """When an order of either API was placed."""
+    return datetime.fromisoformat(order["orderTime"] if "orderTime" in order else order["created_at"])
+
+
+def _newest_first(orders: list[Order]) -> list[Order]:
+    """Sorts an account's orders as both APIs list them."""
+    return sorted(orders, key=lambda order: (_moment(order), order.get("id") or order["orderCode"]), reverse=True)

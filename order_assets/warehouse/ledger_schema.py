@@ -140,9 +140,15 @@ order_lineage = sa.Table(
     _col("crawl_id", sa.BigInteger(), "Crawl that brought the version in the facts"),
     _col("page_number", sa.Integer(), "Page of that crawl"),
     _col("position", sa.Integer(), "Place on the page, from 1"),
-    sa.Index(None, "source_system", "partition_key"),
+    _col("ordered_at", _INSTANT, "As in the facts"),
+    _col("is_open", sa.Boolean(), "Its status can still change in the usual course"),
+    _col("is_listed", sa.Boolean(), "The account's history holds it, as far as is known"),
+    sa.Index(None, "source_system", "partition_key", "ordered_at"),
+    sa.Index(
+        "order_lineage_open_idx", "source_system", "partition_key", "ordered_at", postgresql_where=sa.text("is_open")
+    ),
     schema="ops",
-    comment="Where each fact comes from: account, crawl, page and place",
+    comment="Where each fact comes from (account, crawl, page and place), and what the next crawl has to look at",
 )
 
 installation = sa.Table(
@@ -170,7 +176,10 @@ vanished_orders = sa.Table(
     "vanished_orders",
     metadata,
     sa.Column(
-        "crawl_id", sa.BigInteger(), sa.ForeignKey("ops.crawls.crawl_id", ondelete="CASCADE"), primary_key=True,
+        "crawl_id",
+        sa.BigInteger(),
+        sa.ForeignKey("ops.crawls.crawl_id", ondelete="CASCADE"),
+        primary_key=True,
         comment="Complete crawl of the account's whole history",
     ),
     sa.Column("order_key", sa.Text(), primary_key=True, comment="Order of the account that it no longer held"),
@@ -229,6 +238,7 @@ order_pages = sa.Table(
         comment="Crawl that fetched the page",
     ),
     sa.Column("page_number", sa.Integer(), primary_key=True, comment="1, 2, ... in the order of fetching"),
+    _col("pass_number", sa.Integer(), "How often the history was begun to be read, from 1"),
     sa.Column("page_no", sa.Integer(), nullable=True, comment="KTSP: the pageNo that was asked for"),
     sa.Column("cursor_hash", sa.CHAR(64), nullable=True, comment="SHA-256 of the cursor the page was asked with"),
     _col("fetched_at", _INSTANT, "When the last byte was received"),

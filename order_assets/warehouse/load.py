@@ -7,6 +7,7 @@ written, so loading the same pages twice changes nothing.
 from __future__ import annotations
 
 import io
+from collections import Counter
 from collections.abc import Sequence
 from collections.abc import Set as AbstractSet
 from dataclasses import dataclass, field
@@ -20,7 +21,7 @@ import sqlalchemy as sa
 from sqlalchemy.dialects.postgresql import insert
 
 from order_assets.domain.pages import Frames
-from order_assets.warehouse import schema
+from order_assets.warehouse import ledger_schema, schema
 from order_assets.warehouse.sql import statement
 
 _LOAD_LOCK = 7_205_102  # any number; the same for all loads
@@ -93,6 +94,7 @@ class FactsLoad:
         """Take the lock and make the stages."""
         self._connection = connection
         self._staged = 0
+        self._unknown: Counter[tuple[str, str, str]] = Counter()
         connection.execute(sa.text("select pg_advisory_xact_lock(:key)"), {"key": _LOAD_LOCK})
         for table in (STAGE_ORDERS, STAGE_LIFECYCLES, STAGE_DISCOUNTS, STAGE_STORES, STAGE_CUSTOMERS):
             table.create(connection)
@@ -100,6 +102,10 @@ class FactsLoad:
     def add(self, frames: Frames) -> None:
         """Copy the frames into the stages."""
         self._staged += len(frames.orders)
+        if len(frames.orders):
+            system = str(frames.orders["source_system"].iloc[0])
+            for (field, value), count in frames.unknown.items():
+                self._unknown[system, field, value] += count
         copy(self._connection, STAGE_ORDERS, frames.orders)
         copy(self._connection, STAGE_LIFECYCLES, frames.lifecycles)
         copy(self._connection, STAGE_DISCOUNTS, frames.discounts)
@@ -112,7 +118,8 @@ class FactsLoad:
         counts = LoadCounts()
         run(sa.text("create temporary table changed_orders (order_key text primary key, is_new bool) on commit drop"))
         run(statement("load/accepted_orders"))
-        if self._staged:
+        vanished = run(statement("load/any_vanished"), {"crawl_ids": list(crawl_ids)}).scalar_one()
+        if self._staged or vanished:
             run(sa.text("analyze accepted_orders"))
             run(statement("load/dim_store"))
             run(statement("load/dim_customer"))
@@ -129,9 +136,33 @@ class FactsLoad:
             lost = run(statement("load/lost_orders")).scalar_one()
             if lost:
                 raise LostOrdersError(f"{lost} orders of the pages are not in the facts after the merge")
+            if vanished:
+                run(statement("load/vanished_orders"), {"crawl_ids": list(crawl_ids), "run_id": run_id})
             counts = self._counts(stale, self._touch())
+        self._note_unknown(crawl_ids)
         run(statement("load/finish_crawls"), {"crawl_ids": list(crawl_ids)})
         return counts
+
+    def _note_unknown(self, crawl_ids: Sequence[int]) -> None:
+        """Add what the APIs sent beyond their documents to `ops.unknown_fields`."""
+        rows = [
+            {"source_system": system, "field": field, "value": value, "orders": count,
+             "first_crawl_id": min(crawl_ids), "last_crawl_id": max(crawl_ids)}
+            for (system, field, value), count in sorted(self._unknown.items())
+        ]  # fmt: skip
+        if rows:
+            add = insert(ledger_schema.unknown_fields)
+            known = ledger_schema.unknown_fields.c
+            self._connection.execute(
+                add.on_conflict_do_update(
+                    index_elements=["source_system", "field", "value"],
+                    set_={
+                        "orders": known.orders + add.excluded.orders,
+                        "last_crawl_id": sa.func.greatest(known.last_crawl_id, add.excluded.last_crawl_id),
+                    },
+                ),
+                rows,
+            )
 
     def _touch(self) -> frozenset[date]:
         run = self._connection.execute

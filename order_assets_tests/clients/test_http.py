@@ -311,6 +311,7 @@ class OneAtATime:
         """Start empty."""
         self.inside = 0
         self.entered = 0
+        self.heeded = 0
 
     async def __aenter__(self) -> None:
         """Go in."""
@@ -320,6 +321,10 @@ class OneAtATime:
     async def __aexit__(self, *_error: object) -> None:
         """Go out."""
         self.inside -= 1
+
+    def heed(self, page: http.RawPage) -> None:
+        """Remember how often an answer was shown."""
+        self.heeded += page.http_status == httpx.codes.OK
 
 
 def test_gate_is_held_while_the_body_is_read_and_left_after_an_error() -> None:
@@ -338,7 +343,7 @@ def test_gate_is_held_while_the_body_is_read_and_left_after_an_error() -> None:
                 await gated.send(gated.request("GET", "/"))
 
     asyncio.run(run())
-    assert (gate.inside, gate.entered) == (0, 2)
+    assert (gate.inside, gate.entered, gate.heeded) == (0, 2, 1)
 
 
 def test_every_try_is_counted() -> None:

@@ -159,7 +159,7 @@ HTML = "<html><body>Bad gateway canary-token-8f3a</body></html>"
         (answer({"error": "Store not found"}, 404), None, AccountError, Reason.API_ERROR, 1, False),
         (answer({"error": "x"}, 422), None, ContractError, Reason.API_ERROR, 1, True),
         (answer({}, 302), None, ContractError, Reason.API_ERROR, 1, True),
-        (answer("", 204), None, ContractError, Reason.API_ERROR, 1, True),
+        (answer("", 204), None, TransientError, Reason.BAD_JSON, 4, True),
         (answer(HTML, 502), None, TransientError, Reason.SERVER_ERROR, 4, False),
         (answer({}, 500), None, TransientError, Reason.SERVER_ERROR, 4, False),
         (answer("Too many requests", 429), None, RateLimitedError, Reason.RATE_LIMITED, 4, False),
@@ -252,7 +252,7 @@ def test_refresh_request() -> None:
         (answer({"message": "no tokens"}), AccountError),
         (answer({"access": 5}), AccountError),
         (answer(b'{"access": "\xff"}'), AccountError),
-        (answer("Too many requests", 429), AccountError),
+        (answer("Too many requests", 429), RateLimitedError),
         (raw_answer(b"junk", 200, {"content-encoding": "gzip"}), AccountError),
         (raw_answer(b"junk", 200, {"content-encoding": "br"}), AccountError),
         (httpx.ReadTimeout(REFRESH), AccountError),
@@ -265,7 +265,7 @@ def test_refresh_is_never_repeated(response: httpx.Response | Exception, kind: t
     server = ScriptedServer(response)
     error = refresh(server)
     assert type(error) is kind
-    assert error.reason is Reason.SIGN_IN_NEEDED
+    assert error.reason is (Reason.RATE_LIMITED if kind is RateLimitedError else Reason.SIGN_IN_NEEDED)
     assert len(server.requests) == 1
     assert not [text for text in all_texts_of(error) if "canary" in text]
 

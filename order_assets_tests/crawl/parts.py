@@ -19,11 +19,15 @@ from order_assets.crawl import accounts, crawler, facts
 from order_assets.crawl.credentials import KtspCredential, KtspSignIn, ScalevCredential
 from order_assets.crawl.encryption import Vault
 from order_assets.crawl.ledger import CrawlResult, Ledger
+from order_assets.crawl.session import Session
+from order_assets.crawl.walkers import KtspWalker, ScalevWalker, Walker
 from order_assets.sandbox.testing import RunningSandbox
 from order_assets.sandbox.world import WorldSpec
 from order_assets.settings import Account, KtspProgramme, ScalevStore, Settings
 from order_assets.warehouse.load import LoadCounts
 
+FULL = crawler.Plan(mode="full", busy_seconds=0)
+AUTO = crawler.Plan(mode="auto", busy_seconds=0)
 SPEC = WorldSpec(seed=5, stores=2, customers_per_store=5, members=5, orders_per_account=6)
 
 
@@ -74,15 +78,23 @@ class Installation:
             return accounts.sync(connection, self.settings)
 
     def crawl(
-        self, only: Collection[str] | None = None, *, at_once: int = 8, run_id: str = "run-1"
+        self,
+        only: Collection[str] | None = None,
+        *,
+        at_once: int = 8,
+        run_id: str = "run-1",
+        plan: crawler.Plan = FULL,
     ) -> dict[str, CrawlResult]:
         """Crawl everyone, or only some, as one process does; return the results by partition key."""
-        return asyncio.run(self._crawl(only, at_once, run_id))
+        with Session(self.engine) as session:
+            return asyncio.run(self._crawl(only, at_once, run_id, session, plan))
 
-    async def _crawl(self, only: Collection[str] | None, at_once: int, run_id: str) -> dict[str, CrawlResult]:
+    async def _crawl(
+        self, only: Collection[str] | None, at_once: int, run_id: str, session: Session, plan: crawler.Plan
+    ) -> dict[str, CrawlResult]:
         reported: list[CrawlResult] = []
         async with AsyncExitStack() as stack:
-            work: list[tuple[Account, crawler.Walker]] = []
+            work: list[tuple[Account, Walker]] = []
             section = self.settings.accounts.scalev
             scalev = await stack.enter_async_context(http_client(section.base_url, connections=8))
             for store in section.stores:
@@ -95,30 +107,30 @@ class Installation:
                 )
             wanted = [(account, walker) for account, walker in work if only is None or account.partition_key in only]
             ledger = Ledger(self.engine, self.vault, run_id)
-            results = await crawler.crawl(wanted, ledger, at_once=at_once, on_result=reported.append)
+            results = await crawler.crawl(
+                wanted, self.engine, session, ledger, plan, at_once=at_once, on_result=reported.append
+            )
         assert results == reported
         return {result.account.partition_key: result for result in results}
 
-    def scalev_work(self, client: ScalevClient, store: ScalevStore) -> list[tuple[Account, crawler.Walker]]:
+    def scalev_work(self, client: ScalevClient, store: ScalevStore) -> list[tuple[Account, Walker]]:
         """Return each customer of a store with its walker."""
         return [
             (
                 Account("scalev", store.store_id, customer.name, store.time_zone, store.currency),
-                crawler.ScalevWalker(
-                    client, ScalevCredential(self.engine, self.vault, client, store, customer), CursorWalk()
-                ),
+                ScalevWalker(client, ScalevCredential(self.engine, self.vault, client, store, customer), CursorWalk()),
             )
             for customer in store.customers
         ]
 
     @staticmethod
-    def ktsp_work(client: KtspClient, programme: KtspProgramme) -> list[tuple[Account, crawler.Walker]]:
+    def ktsp_work(client: KtspClient, programme: KtspProgramme) -> list[tuple[Account, Walker]]:
         """Return each member of a programme with its walker; they share the sign-in."""
         sign_in = KtspSignIn(client, programme)
         return [
             (
                 Account("ktsp", programme.name, member.member_id, programme.time_zone, programme.currency),
-                crawler.KtspWalker(client, KtspCredential(sign_in, member), NumberWalk()),
+                KtspWalker(client, KtspCredential(sign_in, member), NumberWalk(page_size=client.page_size)),
             )
             for member in programme.members
         ]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 
@@ -11,8 +12,8 @@ from pydantic import SecretStr
 
 from order_assets import settings as configuration
 from order_assets.crawl import accounts
-from order_assets.crawl.accounts import RosterChange
-from order_assets.settings import Settings
+from order_assets.crawl.accounts import RosterChange, StateChange
+from order_assets.settings import Settings, SettingsError, SourceSystem
 
 TOKEN = SecretStr("t")
 
@@ -183,3 +184,150 @@ def test_sandbox_and_real_orders_know_of_each_other(engine: sa.Engine) -> None:
     with engine.connect() as connection:
         assert accounts.foreign_origin(connection, real) == 1
         assert accounts.foreign_origin(connection, invented) == 0
+
+
+def test_an_import_alone_keeps_the_sandbox_out(engine: sa.Engine) -> None:
+    """Without it, a missing accounts file would mix invented orders with imported accounts' real ones."""
+    invented, real = _settings("ab"), _settings("cd", path=Path("accounts.toml"))
+    _sync(engine, real)
+    _imported(engine, "s/c")
+    with engine.connect() as connection:
+        assert accounts.foreign_origin(connection, invented) == 1
+        assert accounts.foreign_origin(connection, real) == 0
+
+
+# Imported accounts
+
+
+def _imported(engine: sa.Engine, *keys: str) -> None:
+    """Turn accounts into imported ones."""
+    query = sa.text("update ops.accounts set origin = 'import' where partition_key = any(:keys)")
+    with engine.begin() as connection:
+        connection.execute(query, {"keys": list(keys)})
+
+
+def test_the_file_leaves_imported_accounts_alone(engine: sa.Engine) -> None:
+    """Without it, the next start would retire what was imported, or rewrite it every minute."""
+    _sync(engine, _settings("ab"))
+    _imported(engine, "s/a", "s/b")
+    with engine.begin() as connection:
+        accounts.retire(connection, _settings(""), "s/b")
+    before = _rows(engine, "partition_key, xmin::text")
+    assert _sync(engine, _settings("")) == RosterChange(added=0, changed=0, retired=0)
+    assert _rows(engine, "partition_key, xmin::text") == before
+
+
+def test_imported_accounts_follow_the_store_of_the_file(engine: sa.Engine) -> None:
+    """Without it, two accounts of one store could take the business date in two time zones."""
+    _sync(engine, _settings("ab"))
+    _imported(engine, "s/b")
+    assert _sync(engine, _settings("a", currency="USD")) == RosterChange(added=0, changed=2, retired=0)
+    assert _rows(engine, "partition_key, currency, origin") == [("s/a", "USD", "sandbox"), ("s/b", "USD", "import")]
+
+
+# Retired by a person
+
+
+def _retire(
+    engine: sa.Engine, settings: Settings, key: str, *, undo: bool = False, source: SourceSystem | None = None
+) -> StateChange:
+    with engine.begin() as connection:
+        act = accounts.bring_back if undo else accounts.retire
+        return act(connection, settings, key, source_system=source)
+
+
+def test_who_was_retired_by_hand_stays_retired(engine: sa.Engine) -> None:
+    """Without it, the next start would bring back everybody the accounts file still lists."""
+    settings = _settings("ab")
+    _sync(engine, settings)
+    assert _retire(engine, settings, "s/a") == StateChange("scalev", "s/a", "active", "retired")
+    assert _retire(engine, settings, "s/a") == StateChange("scalev", "s/a", "retired", "retired")
+    for names, change in (("ab", (0, 0, 0)), ("b", (0, 0, 0)), ("ab", (0, 0, 0))):
+        assert _sync(engine, _settings(names)) == RosterChange(*change)
+    assert _rows(engine, "partition_key, state, retired_by, retired_at is null") == [
+        ("s/a", "retired", "command", False),
+        ("s/b", "active", None, True),
+    ]
+    assert _sync(engine, _settings("ab", currency="USD")).changed == 2, "its store can still change"
+    assert _rows(engine, "partition_key, state, currency")[0] == ("s/a", "retired", "USD")
+    with engine.connect() as connection:
+        assert accounts.active_keys(connection, "scalev") == ["s/b"]
+        assert accounts.unfinished_keys(connection, "scalev") == {"s/b"}
+
+
+def test_who_was_retired_comes_back_on_request(engine: sa.Engine) -> None:
+    """Without it, a slip of the hand could not be undone."""
+    settings = _settings("ab")
+    _sync(engine, settings)
+    _retire(engine, settings, "s/a")
+    assert _retire(engine, settings, "s/a", undo=True) == StateChange("scalev", "s/a", "retired", "active")
+    assert _retire(engine, settings, "s/a", undo=True) == StateChange("scalev", "s/a", "active", "active")
+    assert set(_rows(engine, "state, retired_at, retired_by")) == {("active", None, None)}
+    assert _sync(engine, settings) == RosterChange(added=0, changed=0, retired=0)
+
+
+def test_an_account_can_be_retired_before_it_was_ever_crawled(engine: sa.Engine) -> None:
+    """Without it, a new account would have to be crawled once before it can be left out."""
+    settings = _settings("ab")
+    assert _retire(engine, settings, "s/a") == StateChange("scalev", "s/a", "new", "retired")
+    assert _sync(engine, settings) == RosterChange(added=1, changed=0, retired=0)
+    with engine.connect() as connection:
+        assert accounts.active_keys(connection, "scalev") == ["s/b"]
+
+
+def test_who_left_the_file_can_be_retired_for_good(engine: sa.Engine) -> None:
+    """Without it, an account that is moved out of the file and back would return against a person's word."""
+    _sync(engine, _settings("ab"))
+    _sync(engine, _settings("b"))
+    with pytest.raises(SettingsError, match="s/a is not in the accounts file any more"):
+        _retire(engine, _settings("b"), "s/a", undo=True)
+    _retire(engine, _settings("b"), "s/a")
+    _sync(engine, _settings("ab"))
+    assert _rows(engine, "partition_key, state")[0] == ("s/a", "retired")
+
+
+def test_an_unknown_account_is_not_retired_but_named_with_its_likes(engine: sa.Engine) -> None:
+    """Without it, a slip in the key would look like success, and the account be crawled on."""
+    settings = _settings(["c-001", "c-002", "other"], members=["m-1"])
+    with pytest.raises(SettingsError, match=r"no account s/c-01; did you mean s/c-001 or s/c-002\?"):
+        _retire(engine, settings, "s/c-01")
+    with pytest.raises(SettingsError, match=r"no account s/c-001 of ktsp; see: order-assets accounts list"):
+        _retire(engine, settings, "s/c-001", source="ktsp")
+    assert _rows(engine, "partition_key") == []
+
+
+def test_a_key_of_both_sources_needs_the_source(engine: sa.Engine) -> None:
+    """Without it, the wrong one of two accounts could be retired."""
+    same = _settings("").accounts.ktsp.programmes[0]
+    twin = _settings("a")
+    programme = same.model_copy(update={"name": "s", "members": (configuration.KtspMember(member_id="a"),)})
+    ktsp = twin.accounts.ktsp.model_copy(update={"programmes": (programme,)})
+    both = dataclasses.replace(twin, accounts=twin.accounts.model_copy(update={"ktsp": ktsp}))
+    with pytest.raises(SettingsError, match="add --source scalev or --source ktsp"):
+        _retire(engine, both, "s/a")
+    _sync(engine, both)
+    _retire(engine, both, "s/a", source="ktsp")
+    assert _rows(engine, "source_system, state") == [("ktsp", "retired"), ("scalev", "active")]
+
+
+def test_the_overview_says_where_accounts_come_from_and_what_they_wait_for(engine: sa.Engine) -> None:
+    """Without it, nobody could tell why an account is not crawled."""
+    settings = _settings("abcde")
+    _sync(engine, _settings("abcd"))
+    _imported(engine, "s/b")
+    _retire(engine, settings, "s/c")
+    _crawled(engine, "s/a", ["parked"])
+    _crawled(engine, "s/d", ["parked", "complete"])
+    with engine.begin() as connection:
+        connection.execute(sa.text("update ops.crawls set resume_at = '2030-01-01T00:00Z'"))
+        rows = {row.partition_key: row for row in accounts.overview(connection, settings)}
+        retired = accounts.overview(connection, settings, state="retired")
+    assert {key: (row.state, row.origin, row.retired_by) for key, row in rows.items()} == {
+        "s/a": ("active", "sandbox", None),
+        "s/b": ("active", "import", None),
+        "s/c": ("retired", "sandbox", "command"),
+        "s/d": ("active", "sandbox", None),
+        "s/e": ("new", "sandbox", None),
+    }
+    assert {key for key, row in rows.items() if row.resume_at} == {"s/a"}, "the others do not wait"
+    assert [row.partition_key for row in retired] == ["s/c"]

@@ -10,7 +10,7 @@ from typing import TypeVar
 import pytest
 import sqlalchemy as sa
 
-from order_assets.clients.errors import ApiError, Reason, SignInError
+from order_assets.clients.errors import ApiError, Reason, SignInError, TransientError
 from order_assets.clients.http import Http, http_client
 from order_assets.clients.ktsp import KtspClient
 from order_assets.clients.scalev import ScalevClient
@@ -240,7 +240,43 @@ def test_a_lost_answer_to_a_refresh_is_not_asked_again(
     sandbox.set_fault(account, "refresh_response_lost")
     assert _outcomes(installation, [account]) == [("failed", "sign_in_needed")]
     assert _refreshes(sandbox) == 1
-    assert installation.rows("select * from ops.credentials") == []
+    sandbox.clear_faults()
+    assert _outcomes(installation, [account]) == [("failed", "sign_in_needed")]
+    assert _refreshes(sandbox) == 1, "nor by a later run"
+
+
+def test_a_process_that_died_during_a_refresh_leaves_the_token_unsent(
+    installation: Installation, sandbox: RunningSandbox
+) -> None:
+    """Without it, the run after a kill would send the spent token again and revoke the family."""
+    account = _account(installation)
+
+    async def die(credential: ScalevCredential) -> None:
+        connection = await asyncio.to_thread(credential._locked)
+        current = await asyncio.to_thread(credential._read, connection)
+        await asyncio.to_thread(credential._write, connection, current, sent=True)
+        await asyncio.to_thread(credential._unlock, connection)
+
+    _with_credential(installation, die)
+    sandbox.set_fault(account, "token_expired")
+    assert _outcomes(installation, [account]) == [("failed", "sign_in_needed")]
+    assert _refreshes(sandbox) == 0
+
+
+def test_a_refresh_that_never_reached_the_api_may_be_sent_again(
+    installation: Installation, sandbox: RunningSandbox
+) -> None:
+    """Without it, an API that is down for a minute would cost every customer a new sign-in."""
+
+    async def nobody_listens(credential: ScalevCredential) -> str:
+        async with http_client("http://127.0.0.1:9", connections=1) as nowhere:
+            credential.client = ScalevClient(Http(nowhere), retry=installation.retry)
+            return await _renewed(credential)
+
+    with pytest.raises(TransientError):
+        _with_credential(installation, nobody_listens)
+    assert _with_credential(installation, _renewed)
+    assert _refreshes(sandbox) == 1
 
 
 def test_a_failed_refresh_leaves_the_lock_free(

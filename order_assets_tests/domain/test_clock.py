@@ -154,3 +154,39 @@ def test_first_earliest_and_latest_ignore_nulls() -> None:
     assert clock.earliest(columns)[0] == early
     assert clock.latest(columns)[0] == late
     assert all(pd.isna(of(columns)[1]) for of in (clock.earliest, clock.latest))
+
+
+def moments(texts: list[str]) -> list[datetime | None]:
+    """What a column of these texts holds, read long after."""
+    late = instants(*[datetime(9999, 12, 30, tzinfo=UTC)] * len(texts))
+    return [None if pd.isna(at) else at.to_pydatetime() for at in clock.parse(texts, late).value]
+
+
+ODD_MOMENTS = [
+    "2025-01-29T20:28:08Z", "2025-01-29t20:28:08z", "2025-01-29 20:28:08+0700", "2025-01-29T20:28:08.123456789Z",
+    "2025-01-29T20:28:08.9999999Z", "2025-01-29T20:28:08.1-07:30", "2025-01-29T23:59:60Z", "2025-01-29T24:00:00Z",
+    "2025-02-29T00:00:00Z", "2024-02-29T00:00:00Z", "2025-01-29T20:28:08+24:00", "2025-01-29T20:28:08+23:59",
+    "2025-01-29T20:28:08+14:60", "2025-01-29T20:28:08-99:99", "2025-01-29T20:28:08-00:00", "0000-01-01T00:00:00Z",
+    "0001-01-01T00:00:00+14:00", "0026-01-01T00:00:00Z", "1999-12-31T23:59:59Z", "2000-01-01T00:00:00Z",
+    "9999-12-31T23:59:59-14:00", "2025-01-29T20:60:08Z", "2025-00-10T00:00:00Z", "2025-01-29T20:28:08", "2025-01-29",
+    "2025-01-29T20:28:08Z\n", " 2025-01-29T20:28:08Z", "\u0662025-01-29T20:28:08Z", "2025-01-29T20:28:08.Z", "",
+]  # fmt: skip
+
+
+def test_odd_moments_alone_and_in_a_column() -> None:
+    """Without it, an order could be listed at one time by the crawl and at another by the facts."""
+    assert [clock.moment(text) for text in ODD_MOMENTS] == moments(ODD_MOMENTS)
+    assert [clock.moment(text) for text in ODD_MOMENTS] == [moments([text])[0] for text in ODD_MOMENTS]
+    others: list[object] = [None, 5, True, {}, ["2025-01-29T20:28:08Z"]]
+    assert [clock.moment(value) for value in others] == [None] * 5
+
+
+@given(
+    st.datetimes(datetime(1999, 12, 30), datetime(2250, 1, 1)),  # noqa: DTZ001 - the offset is drawn apart
+    st.sampled_from(["", ".5", ".000001", ".1234567"]),
+    st.sampled_from(["Z", "+07:00", "-0930", "+14:00"]),
+)
+def test_moments_alone_and_in_a_column(day: datetime, fraction: str, offset: str) -> None:
+    """Without it, an order could be listed at one time by the crawl and at another by the facts."""
+    text = day.strftime("%Y-%m-%dT%H:%M:%S") + fraction + offset
+    assert [clock.moment(text)] == moments([text])

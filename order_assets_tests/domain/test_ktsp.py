@@ -127,6 +127,7 @@ def test_bad_amounts_are_kept_out_of_sums(name: str) -> None:
         (rb'"A\/1"', "A/1"),
         (rb'"\u0041"', "A"),
         (b"0", "0"),
+        (rb'"A\ud83d"', "A\N{REPLACEMENT CHARACTER}"),
     ],
 )
 def test_order_codes_of_any_form(sent: bytes, code: str) -> None:
@@ -163,13 +164,19 @@ def test_what_is_no_page_is_refused(content: bytes) -> None:
         derive_pages(member_page(content))
 
 
-@pytest.mark.parametrize("odd", [b"\xff\xfe", b"caf\xe9", b"\xed\xa0\x80"])
+@pytest.mark.parametrize("odd", [b"\xff\xfe", b"caf\xe9", b"\xed\xa0\x80", rb"\ud83d", rb"\ude00"])
 def test_a_broken_letter_does_not_cost_the_page(odd: bytes) -> None:
     """Without it one broken letter in a shop's name would stop the load of every account, for ever."""
     orders = [ktsp_order(orderCode="1", storeNameEn="NAME"), ktsp_order(orderCode="2")]
     frames = derive_pages(member_page(ktsp_page(orders).replace(b"NAME", odd)))
     assert frames.orders["source_order_id"].tolist() == ["1", "2"]
     assert frames.orders["payment_amount"].tolist() == [800, 800]
+
+
+def test_fingerprints_stay() -> None:
+    """Without it, every order would be a new version of itself, and be written again, after an update of ours."""
+    fingerprint = "205fb1a55b6e1f7be80483d0e4a4e8736fba491d3a6e371ce946164cd2383ec1"
+    assert derive(ktsp_order()).orders["payload_sha256"].tolist() == [fingerprint]
 
 
 def test_the_same_member_id_in_two_programmes_is_two_people() -> None:

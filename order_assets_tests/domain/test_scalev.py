@@ -2,22 +2,16 @@
 
 from __future__ import annotations
 
-import json
-import random
 from datetime import UTC, date, datetime
 from decimal import Decimal
 from functools import cache
 from typing import Any
 
-import msgspec
-import pandas as pd
 import pytest
-from hypothesis import given, settings
-from hypothesis import strategies as st
 
-from order_assets.domain import keys, scalev
-from order_assets.domain.pages import Frames, Page
+from order_assets.domain import keys
 from order_assets.domain.recognition import Policy
+from order_assets_tests.domain.derived import derive, derive_pages, row, rows
 from order_assets_tests.factories import (
     FETCHED_AT,
     HMAC_KEY,
@@ -35,35 +29,6 @@ MONEY_COLUMNS = (
 )  # fmt: skip
 TIME_FIELDS = [name for name in scalev_order() if name.endswith(("_time", "_at"))]
 NO_TIMES: dict[str, None] = dict.fromkeys(TIME_FIELDS)
-
-
-def derive(*orders: Any, policy: Policy | None = None) -> Frames:
-    """Derive one page."""
-    return derive_pages(page(scalev_page(orders)), policy=policy)
-
-
-def derive_pages(*pages: Page, policy: Policy | None = None) -> Frames:
-    """Derive several pages."""
-    return scalev.derive(pages, policy or Policy(), HMAC_KEY)
-
-
-def rows(frames: Frames) -> list[dict[str, Any]]:
-    """The fact rows, nulls as None and flags as a set."""
-    records = frames.orders.to_dict("records")
-    plain: list[dict[str, Any]] = [
-        {str(name): None if pd.isna(cell) else cell for name, cell in record.items()} for record in records
-    ]
-    return [record | {"flags": flags(record["anomaly_codes"])} for record in plain]
-
-
-def row(order: dict[str, Any]) -> dict[str, Any]:
-    """The fact row of one order."""
-    return rows(derive(order))[0]
-
-
-def flags(literal: str) -> set[str]:
-    """The codes of an array literal."""
-    return set(literal.strip("{}").split(",")) - {""}
 
 
 def test_clean_order_has_no_flags() -> None:
@@ -438,273 +403,9 @@ def test_geography_is_off_by_default() -> None:
     assert (on["ship_province"].tolist(), on["ship_city"].tolist()) == (["Jawa Barat"], ["Bandung"])
 
 
-ODD_FIELDS: list[dict[str, Any]] = [
-    {"customer": []},
-    {"customer": "Siti"},
-    {"store": 7},
-    {"courier_service": "JNE"},
-    {"courier_service": {"courier": "JNE"}},
-    {"orderlines": {}},
-    {"orderlines": ["one"]},
-    {"status_history": "paid"},
-    {"status_history": [None]},
-    {"destination_address": "Jl. Mawar"},
-    {"status": ["paid"]},
-    {"status": True},
-    {"discount_code_code": {"code": 1}},
-    {"created_at": {}},
-]
-
-
-@cache
-def odd_pages() -> list[list[dict[str, Any]]]:
-    """The facts of a page per odd field, each with a good order before and after the odd one."""
-    pages = [
-        page(scalev_page([scalev_order(order_id="1"), scalev_order(order_id="odd", **odd), scalev_order(order_id="3")]))
-        for odd in ODD_FIELDS
-    ]
-    found = rows(derive_pages(*pages))
-    return [found[start : start + 3] for start in range(0, len(found), 3)]
-
-
-@pytest.mark.parametrize("number", range(len(ODD_FIELDS)), ids=lambda n: json.dumps(ODD_FIELDS[n]))
-def test_one_odd_field_costs_neither_the_order_nor_the_page(number: int) -> None:
-    """Without it one change of the vendor's would stop the load of every account."""
-    first, second, third = odd_pages()[number]
-    assert [first["source_order_id"], second["source_order_id"], third["source_order_id"]] == ["1", "odd", "3"]
-    assert second["payment_amount"] == 168724
-    assert first["flags"] == third["flags"] == set()
-
-
-def test_nearly_empty_order_is_kept() -> None:
-    """Without it an order the vendor shows without its fields would be lost."""
-    empty, good = rows(derive({}, scalev_order()))
-    assert empty["excluded_reason"] == "bad_amount"
-    assert good["flags"] == set()
-
-
-def test_an_odd_line_does_not_hide_the_currency_of_the_others() -> None:
-    """Without it an order in dollars with one unreadable line would be summed as rupiah, the store's default."""
-    lines = [scalev_line(currency="USD"), "not a line"]
-    (row,) = derive_pages(page(scalev_page([scalev_order(orderlines=lines)]))).orders.to_dict("records")
-    assert (row["currency_code"], row["currency_source"], row["line_count"]) == ("USD", "lines", 2)
-
-
-@pytest.mark.parametrize("odd", [b"\xff\xfe", b"caf\xe9", b"\xed\xa0\x80", rb"\u0000"])
-def test_a_broken_letter_does_not_cost_the_page(odd: bytes) -> None:
-    """Without it one broken letter would stop the load of every account, for ever."""
-    places = ["order_id", "status", "gross_revenue", "discount_rate", "notes"]
-    orders = [scalev_order(order_id=place) | {place: "LETTER"} for place in places] + [scalev_order(order_id="good")]
-    frames = derive_pages(page(scalev_page(orders).replace(b"LETTER", odd)))
-    found = rows(frames)
-    assert [fact["source_order_id"] for fact in found[1:]] == [*places[1:], "good"]
-    assert found[2]["excluded_reason"] == "bad_amount"
-    assert [fact["flags"] for fact in found[3:]] == [set(), set(), set()]
-    for cell in text_cells(frames):
-        assert "\0" not in cell
-        cell.encode()
-
-
-@pytest.mark.parametrize("whole", [rb"\ud83d\ude00", rb"\\ud83d", "é😀".encode()])
-def test_whole_letters_stay(whole: bytes) -> None:
-    """Without it the repair of broken letters would break good ones."""
-    content = scalev_page([scalev_order(other_income_name="LETTER")]).replace(b"LETTER", whole)
-    assert rows(derive_pages(page(content)))[0]["other_income_name"] == json.loads(b'"' + whole + b'"')
-
-
-@pytest.mark.parametrize("content", [b"", b"<html>", b"[]", b"{}", b'{"data": {}}', b'{"data": [1]}', b'{"data": ['])
-def test_what_is_no_page_is_refused(content: bytes) -> None:
-    """Without it an error page could pass for an empty history."""
-    with pytest.raises(msgspec.DecodeError):
-        derive_pages(page(content))
-
-
-def test_no_orders() -> None:
-    """Without it an account without orders would fail."""
-    frames = derive()
-    assert all(getattr(frames, name).empty for name in Frames.__slots__)
-
-
-def canary(name: str) -> str:
-    """A text that must not leave the page."""
-    return f"canary-{name}"
-
-
-PRIVATE: dict[str, Any] = {
-    "customer": {"id": 101, "email": canary("email@example.com"), "phone": canary("+62812"), "name": canary("name")},
-    "destination_address": {
-        "id": 5, "name": canary("recipient"), "phone": canary("phone"), "address": canary("street"),
-        "subdistrict": canary("subdistrict"), "city": canary("city"), "province": canary("province"),
-        "postal_code": canary("postal"), "location": canary("location"),
-    },
-    "notes": canary("notes"),
-    "secret_slug": canary("slug"),
-    "public_order_url": canary("public-url"),
-    "payment_url": canary("payment-url"),
-    "transferproof_url": canary("proof"),
-    "payment_account_holder": canary("holder"),
-    "payment_account_number": canary("account"),
-    "pg_payment_info": {"va_number": canary("va"), "qr_string": canary("qr"), "customer_name": canary("payer")},
-    "shipment_receipt": canary("receipt"),
-    "chat_message": canary("chat"),
-    "handler": {"email": canary("handler")},
-    "store": {"name": "Example Store", "unique_id": "store_A",
-              "payment_accounts": [{"account_number": canary("merchant")}]},
-    "status_history": [{"at": "2025-01-30T02:00:00Z", "status": "paid",
-                        "by": {"email": canary("by"), "name": canary("by")}},
-                       {"time": "2025-01-30T02:00:00Z", "status": "ready", "by": canary("by-text")}],
-    "shipment_status_history": [{"status": "x", "description": canary("shipment")}],
-    "final_variants": {canary("variant"): 1},
-}  # fmt: skip
-
-
-def text_cells(frames: Frames) -> list[str]:
-    """Every cell of every frame, as text."""
-    return [
-        str(cell)
-        for name in Frames.__slots__
-        for column in getattr(frames, name).columns
-        for cell in getattr(frames, name)[column]
-    ]
-
-
-@pytest.mark.parametrize("odd", [{}, {"orderlines": {}}], ids=["strict", "lenient"])
-def test_no_personal_data_leaves_the_page(odd: dict[str, Any]) -> None:
-    """Without it a name or a link that opens the order could reach a table, an export or an error message."""
-    order = scalev_order(**PRIVATE) | odd
-    assert b"canary" in scalev_page([order])
-    frames = derive(order)
-    assert [cell for cell in text_cells(frames) if "canary" in cell.lower()] == []
-    assert "canary" not in repr(page(scalev_page([order])))
-
-
-def test_personal_data_does_not_change_the_fingerprint() -> None:
-    """Without it a corrected phone number would count as a restated order."""
-    plain, private = scalev_order(), scalev_order(**PRIVATE)
-    history = {"status_history": [{**entry, "by": None} for entry in PRIVATE["status_history"]]}
-    found = derive(plain | history, private).orders["payload_sha256"].tolist()
-    assert found[0] != found[1], "the place is coarse geography and part of the order"
-    found = derive(plain | history, {**private, "destination_address": None}).orders["payload_sha256"].tolist()
-    assert found[0] == found[1]
-
-
-@pytest.mark.parametrize(
-    "change", [{"gross_revenue": "1"}, {"status": "closed"}, {"orderlines": []}, {"paid_time": None}]
-)
-def test_every_change_that_matters_changes_the_fingerprint(change: dict[str, Any]) -> None:
-    """Without it a changed order would keep its old facts."""
-    found = derive(scalev_order(), scalev_order(**change)).orders["payload_sha256"].tolist()
-    assert found[0] != found[1]
-
-
-def test_fingerprint_does_not_follow_the_order_of_fields() -> None:
-    """Without it every order would be rewritten when the vendor's serialiser changes."""
-    order = scalev_order()
-    turned = dict(reversed(order.items()))
-    found = derive(order, turned).orders["payload_sha256"].tolist()
-    assert found[0] == found[1]
-
-
 def test_last_store_name_wins() -> None:
     """Without it a renamed store would be two, or keep its old name."""
     orders = [scalev_order(store={"name": name}) for name in ("Old", "New", None)]
     stores = derive(*orders).stores
     assert stores["display_name"].tolist() == ["New"]
     assert stores["store_key"].tolist() == ["scalev|store_A"]
-
-
-def amounts(low: int = -(10**6), high: int = 10**6) -> st.SearchStrategy[Any]:
-    """Amounts as the API sends them."""
-    number = st.decimals(low, high, places=2) | st.integers(low, high).map(Decimal)
-    return number.map(str) | st.integers(low, high) | st.none() | st.just("junk")
-
-
-CURRENCIES = st.sampled_from(["IDR", "IDR", "IDR", "USD", None, "rp"])
-TIMES = st.sampled_from(
-    ["2025-01-30T02:00:00Z", "2025-01-31T02:00:00+07:00", "0026-01-01T00:00:00Z", "2025-01-01", None]
-)
-LINES = st.builds(
-    scalev_line,
-    quantity=st.integers(0, 9) | st.none(),
-    currency=CURRENCIES,
-    product_price=amounts(),
-    discount=amounts(),
-    discount_code_discount=amounts(),
-)
-ORDERS = st.builds(
-    scalev_order,
-    order_id=st.integers(0, 10**9).map(str) | st.none(),
-    customer=st.none() | st.builds(dict, id=st.integers(1, 3)),
-    status=st.sampled_from(["draft", "pending", "completed", "canceled", "rts", "shipped_rts", "closed", "new", None]),
-    payment_status=st.sampled_from(["unpaid", "paid", "settled", "conflict", "odd", None]),
-    payment_method=st.sampled_from(["cod", "qris", None]),
-    discount_code_code=st.sampled_from(["A", " b ", "", None]),
-    discount_code_applied_to=st.sampled_from(["product_price", "shipping_cost", None]),
-    orderlines=st.none() | st.lists(LINES, max_size=3),
-    **{
-        name: amounts()
-        for name in ("product_price", "product_discount", "discount_code_discount", "unique_code_discount",
-                     "shipping_cost", "shipping_discount", "other_income", "gross_revenue")
-    },
-    created_at=TIMES,
-    pending_time=TIMES,
-    completed_time=TIMES,
-    paid_time=TIMES,
-    rts_time=TIMES,
-    closed_time=TIMES,
-)  # fmt: skip
-modest = settings(max_examples=15, deadline=None)
-few = settings(max_examples=5, deadline=None)
-
-
-@modest
-@given(st.lists(ORDERS, max_size=6), st.sampled_from(["paid", "placed", "shipped", "completed"]))
-def test_generated_orders_keep_the_identities(orders: list[dict[str, Any]], policy: Any) -> None:
-    """Without it an unforeseen order could break the CHECKs of the table and with them the load of its batch."""
-    frames = derive(*orders, policy=Policy(recognition=policy))
-    by_order = frames.discounts.groupby("position")["amount"].sum().to_dict()
-    assert len(frames.orders) == len(frames.lifecycles) == len(orders)
-    for fact in rows(frames):
-        assert fact["recognition_state"] in {"draft", "open", "recognised", "lost"}
-        assert (fact["lost_kind"] is not None) == (fact["recognition_state"] == "lost")
-        assert fact["is_money_reportable"] == (fact["excluded_reason"] is None)
-        assert all((fact[name] is not None) == fact["is_money_reportable"] for name in MONEY_COLUMNS)
-        assert fact["ordered_at"] is not None
-        assert fact["order_date"] is not None
-        if not fact["is_money_reportable"]:
-            assert fact["position"] not in by_order
-            continue
-        assert fact["currency_code"] != "XXX"
-        assert fact["original_amount"] - fact["discount_amount"] + fact["residual_amount"] == fact["payment_amount"]
-        ladder = ("net_sales_amount", "net_shipping_amount", "other_income_amount", "residual_amount")
-        assert sum(fact[name] for name in ladder) == fact["payment_amount"]
-        assert fact["promo_discount_amount"] + fact["technical_discount_amount"] == fact["discount_amount"]
-        assert by_order.get(fact["position"], 0) == fact["discount_amount"]
-
-
-@few
-@given(st.lists(st.lists(ORDERS, max_size=3), max_size=4), st.integers())
-def test_order_of_pages_does_not_change_the_rows(batches: list[list[dict[str, Any]]], seed: int) -> None:
-    """Without it facts would depend on which account or page happened to come first in the batch."""
-    customer = {"customer": {"id": 101}}
-    pages = [
-        page(scalev_page([order | customer for order in orders]), partition_key=f"store_A/c-{i}", crawl_id=i)
-        for i, orders in enumerate(batches)
-    ]
-    shuffled = random.Random(seed).sample(pages, len(pages))  # noqa: S311 - not a secret
-
-    def sorted_rows(pages: list[Page]) -> list[dict[str, Any]]:
-        found = rows(derive_pages(*pages))
-        return sorted(found, key=lambda fact: (fact["crawl_id"], fact["position"]))
-
-    assert sorted_rows(shuffled) == sorted_rows(pages)
-
-
-@few
-@given(st.lists(ORDERS, min_size=1, max_size=5))
-def test_an_order_does_not_depend_on_its_neighbours(orders: list[dict[str, Any]]) -> None:
-    """Without it a column-wise step could mix up rows, and a replay in other batches give other facts."""
-    customer = {"customer": {"id": 101}}
-    together = rows(derive(*(order | customer for order in orders)))
-    alone = [row(order | customer) for order in orders]
-    assert [fact | {"position": 1} for fact in together] == alone

@@ -1,10 +1,22 @@
-"""The fewest lines that call either API; shared by the tests, no assertions here."""
+"""The fewest lines that call either API, and a clock for it; shared by the tests, no assertions here."""
 
 from typing import Any
 
 import httpx
 
 from order_assets.sandbox.testing import RunningSandbox
+
+
+class Clock:
+    """Unix seconds that a test moves."""
+
+    def __init__(self) -> None:
+        """Starts at the beginning of some second, minute and window of a rate limit."""
+        self.now = 1_800_000_000.0
+
+    def __call__(self) -> float:
+        """The time."""
+        return self.now
 
 
 class ScalevCaller:

@@ -17,8 +17,7 @@ import pytest
 
 from order_assets.sandbox import __main__ as command
 from order_assets.sandbox import process
-from order_assets.sandbox.state import Options
-from order_assets.sandbox.testing import RunningSandbox, serve
+from order_assets.sandbox.testing import RunningSandbox
 from order_assets.sandbox.world import WorldSpec
 from order_assets_tests.sandbox.callers import ScalevCaller
 
@@ -166,28 +165,3 @@ def test_accounts_file_opens_every_account(sandbox: RunningSandbox, http: httpx.
         assert answer.json()["status"] == 1
         seen.add(f"{programme['name']}/{member['member_id']}")
     assert seen == set(sandbox.world.accounts)
-
-
-def test_requests_are_counted() -> None:
-    """Tests of saved requests and of limits on requests in flight read these numbers."""
-    with serve(SPEC) as own, httpx.Client(base_url=own.base_url) as http:
-        account = own.world.stores[0].customers[1].account
-        caller = ScalevCaller(own, http, account)
-        caller.walk()
-        caller.refresh()
-        counts = http.get("/sandbox/requests").json()
-        assert counts["accounts"] == {account: 8}
-        assert counts["refreshes"] == {account: 1}
-        assert (counts["total"], counts["max_in_flight"]) == (9, {"scalev": 1, "ktsp": 0})
-        assert http.post("/sandbox/requests/reset").status_code == 204
-        assert http.get("/sandbox/requests").json()["total"] == 0
-
-
-def test_latency_overlaps_and_in_flight_shows() -> None:
-    """Limits on concurrency are judged by this number; the latency is what makes requests overlap."""
-    with serve(SPEC, Options(latency_ms=200)) as own, httpx.Client(base_url=own.base_url) as http:
-        caller = ScalevCaller(own, http, own.world.stores[0].customers[1].account)
-        with ThreadPoolExecutor(4) as pool:
-            answers = [future.result() for future in [pool.submit(caller.get) for _ in range(4)]]
-        assert [answer.status_code for answer in answers] == [200] * 4
-        assert own.traffic()["max_in_flight"]["scalev"] > 1

@@ -8,20 +8,8 @@ import pytest
 
 from order_assets.sandbox.state import Options
 from order_assets.sandbox.testing import RunningSandbox, serve
-from order_assets_tests.sandbox.callers import ScalevCaller
+from order_assets_tests.sandbox.callers import Clock, ScalevCaller
 from order_assets_tests.sandbox.conftest import SPEC
-
-
-class Clock:
-    """Unix seconds that a test moves."""
-
-    def __init__(self) -> None:
-        """Starts somewhere."""
-        self.now = 1_800_000_000.0
-
-    def __call__(self) -> float:
-        """The time."""
-        return self.now
 
 
 @pytest.fixture

@@ -7,14 +7,18 @@ import dagster as dg
 from order_assets.crawl import progress
 from order_assets.crawl.ledger import CrawlResult
 from order_assets.defs.raw.partition_events import Context, mark_failed, report
-from order_assets.defs.resources import KtspResource, ScalevResource
+from order_assets.defs.resources import CrawlConfig, KtspResource, ScalevResource
 
 _EVENTS_PER_WRITE = 100
 _LISTED_FAILURES = 50
 
 
 def crawl(
-    context: Context, key: dg.AssetKey, api: ScalevResource | KtspResource, accounts: Collection[str]
+    context: Context,
+    key: dg.AssetKey,
+    api: ScalevResource | KtspResource,
+    accounts: Collection[str],
+    how: CrawlConfig,
 ) -> Iterator[dg.Output[None]]:
     """Crawl accounts and report each complete one as a materialised partition.
 
@@ -41,7 +45,7 @@ def crawl(
 
     context.log.info("Crawling %d accounts of %s", len(accounts), key.path[-1])
     try:
-        api.crawl(accounts, context.run.run_id, on_result)
+        api.crawl(accounts, context.run.run_id, on_result, how)
     except KeyboardInterrupt:
         context.instance.report_run_canceling(context.run)  # else Dagster takes the interruption for a failure
         raise dg.DagsterExecutionInterruptedError from None
@@ -61,11 +65,16 @@ def crawl(
 
 
 def _metadata(result: CrawlResult) -> dict[str, dg.MetadataValue]:
+    oldest = result.oldest_open_at
     return {
         "verdict": dg.MetadataValue.text(result.verdict.status.value),
+        "mode": dg.MetadataValue.text(result.mode),
         "orders": dg.MetadataValue.int(result.orders_seen),
+        "orders vanished": dg.MetadataValue.int(len(result.vanished)),
+        "oldest open order": dg.MetadataValue.text("none" if oldest is None else f"{oldest:%Y-%m-%d %H:%M} UTC"),
         "pages": dg.MetadataValue.int(result.pages),
         "requests": dg.MetadataValue.int(result.requests),
+        "requests saved": dg.MetadataValue.int(result.requests_saved),
         "duplicates": dg.MetadataValue.int(result.duplicates),
         "bytes": dg.MetadataValue.int(result.bytes),
         "duration (s)": dg.MetadataValue.float(round(result.seconds, 3)),

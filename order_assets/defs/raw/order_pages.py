@@ -7,11 +7,12 @@ A click or a backfill on an asset crawls the chosen partitions in one run. `refr
 from collections.abc import Iterator
 
 import dagster as dg
+from pydantic import Field
 
 from order_assets.crawl import accounts
 from order_assets.defs.partitions import KTSP_MEMBERS, SCALEV_CUSTOMERS
 from order_assets.defs.raw.crawling import crawl
-from order_assets.defs.resources import KtspResource, ScalevResource, WarehouseResource
+from order_assets.defs.resources import CrawlConfig, KtspResource, ScalevResource, WarehouseResource
 
 SCALEV_PAGES = dg.AssetKey(["raw", "scalev_order_pages"])
 KTSP_PAGES = dg.AssetKey(["raw", "ktsp_order_pages"])
@@ -45,9 +46,11 @@ def _spec(key: dg.AssetKey, partitions: dg.PartitionsDefinition[str], group: str
     backfill_policy=dg.BackfillPolicy.single_run(),
     pool="scalev_api",
 )
-def scalev_order_pages(context: dg.AssetExecutionContext, scalev: ScalevResource) -> Iterator[dg.Output[None]]:
+def scalev_order_pages(
+    context: dg.AssetExecutionContext, config: CrawlConfig, scalev: ScalevResource
+) -> Iterator[dg.Output[None]]:
     """Crawl the chosen customers."""
-    yield from crawl(context, SCALEV_PAGES, scalev, context.partition_keys)
+    yield from crawl(context, SCALEV_PAGES, scalev, context.partition_keys, config)
 
 
 @dg.multi_asset(
@@ -56,15 +59,19 @@ def scalev_order_pages(context: dg.AssetExecutionContext, scalev: ScalevResource
     backfill_policy=dg.BackfillPolicy.single_run(),
     pool="ktsp_api",
 )
-def ktsp_order_pages(context: dg.AssetExecutionContext, ktsp: KtspResource) -> Iterator[dg.Output[None]]:
+def ktsp_order_pages(
+    context: dg.AssetExecutionContext, config: CrawlConfig, ktsp: KtspResource
+) -> Iterator[dg.Output[None]]:
     """Crawl the chosen members."""
-    yield from crawl(context, KTSP_PAGES, ktsp, context.partition_keys)
+    yield from crawl(context, KTSP_PAGES, ktsp, context.partition_keys, config)
 
 
-class AccountsConfig(dg.Config):
-    """Which accounts to crawl, by partition key. Left out: every active account of the source."""
+class AccountsConfig(CrawlConfig):
+    """Which accounts to crawl, and how."""
 
-    accounts: list[str] | None = None
+    accounts: list[str] | None = Field(
+        None, description="Partition keys. Left out: every active account of the source."
+    )
 
 
 @dg.op(out=dg.Out(dg.Nothing, is_required=False), pool="scalev_api")
@@ -73,14 +80,14 @@ def crawl_scalev(
 ) -> Iterator[dg.Output[None]]:
     """Crawl Scalev customers and mark their partitions."""
     keys = scalev.active_accounts() if config.accounts is None else config.accounts
-    yield from crawl(context, SCALEV_PAGES, scalev, keys)
+    yield from crawl(context, SCALEV_PAGES, scalev, keys, config)
 
 
 @dg.op(out=dg.Out(dg.Nothing, is_required=False), pool="ktsp_api")
 def crawl_ktsp(context: dg.OpExecutionContext, config: AccountsConfig, ktsp: KtspResource) -> Iterator[dg.Output[None]]:
     """Crawl KTSP members and mark their partitions."""
     keys = ktsp.active_accounts() if config.accounts is None else config.accounts
-    yield from crawl(context, KTSP_PAGES, ktsp, keys)
+    yield from crawl(context, KTSP_PAGES, ktsp, keys, config)
 
 
 @dg.job(config=QUIET)
@@ -92,22 +99,22 @@ def refresh_orders() -> None:
 
 @dg.op(out=dg.Out(dg.Nothing, is_required=False), pool="scalev_api")
 def crawl_unfinished_scalev(
-    context: dg.OpExecutionContext, scalev: ScalevResource, warehouse: WarehouseResource
+    context: dg.OpExecutionContext, config: CrawlConfig, scalev: ScalevResource, warehouse: WarehouseResource
 ) -> Iterator[dg.Output[None]]:
     """Crawl the Scalev customers whose last crawl did not end complete."""
     with warehouse.engine.connect() as connection:
         keys = accounts.unfinished_keys(connection, "scalev")
-    yield from crawl(context, SCALEV_PAGES, scalev, keys)
+    yield from crawl(context, SCALEV_PAGES, scalev, keys, config)
 
 
 @dg.op(out=dg.Out(dg.Nothing, is_required=False), pool="ktsp_api")
 def crawl_unfinished_ktsp(
-    context: dg.OpExecutionContext, ktsp: KtspResource, warehouse: WarehouseResource
+    context: dg.OpExecutionContext, config: CrawlConfig, ktsp: KtspResource, warehouse: WarehouseResource
 ) -> Iterator[dg.Output[None]]:
     """Crawl the KTSP members whose last crawl did not end complete."""
     with warehouse.engine.connect() as connection:
         keys = accounts.unfinished_keys(connection, "ktsp")
-    yield from crawl(context, KTSP_PAGES, ktsp, keys)
+    yield from crawl(context, KTSP_PAGES, ktsp, keys, config)
 
 
 @dg.job(config=QUIET)

@@ -926,13 +926,18 @@ CREATE TABLE ops.order_lineage (
     crawl_id BIGINT NOT NULL,
     page_number INTEGER NOT NULL,
     position INTEGER NOT NULL,
+    ordered_at TIMESTAMP WITH TIME ZONE NOT NULL,
+    is_open BOOLEAN NOT NULL,
+    is_listed BOOLEAN NOT NULL,
     CONSTRAINT order_lineage_pkey PRIMARY KEY (order_key),
     CONSTRAINT order_lineage_order_key_fkey FOREIGN KEY(order_key) REFERENCES marts.order_facts (order_key) ON DELETE CASCADE
 );
 
-CREATE INDEX order_lineage_source_system_partition_key_idx ON ops.order_lineage (source_system, partition_key);
+CREATE INDEX order_lineage_open_idx ON ops.order_lineage (source_system, partition_key, ordered_at) WHERE is_open;
 
-COMMENT ON TABLE ops.order_lineage IS 'Where each fact comes from: account, crawl, page and place';
+CREATE INDEX order_lineage_source_system_partition_key_ordered_at_idx ON ops.order_lineage (source_system, partition_key, ordered_at);
+
+COMMENT ON TABLE ops.order_lineage IS 'Where each fact comes from (account, crawl, page and place), and what the next crawl has to look at';
 
 COMMENT ON COLUMN ops.order_lineage.order_key IS 'The order';
 
@@ -945,6 +950,12 @@ COMMENT ON COLUMN ops.order_lineage.crawl_id IS 'Crawl that brought the version 
 COMMENT ON COLUMN ops.order_lineage.page_number IS 'Page of that crawl';
 
 COMMENT ON COLUMN ops.order_lineage.position IS 'Place on the page, from 1';
+
+COMMENT ON COLUMN ops.order_lineage.ordered_at IS 'As in the facts';
+
+COMMENT ON COLUMN ops.order_lineage.is_open IS 'Its status can still change in the usual course';
+
+COMMENT ON COLUMN ops.order_lineage.is_listed IS 'The account''s history holds it, as far as is known';
 
 CREATE TABLE ops.vanished_orders (
     crawl_id BIGINT NOT NULL,
@@ -962,6 +973,7 @@ COMMENT ON COLUMN ops.vanished_orders.order_key IS 'Order of the account that it
 CREATE TABLE raw.order_pages (
     crawl_id BIGINT NOT NULL,
     page_number INTEGER NOT NULL,
+    pass_number INTEGER NOT NULL,
     page_no INTEGER,
     cursor_hash CHAR(64),
     fetched_at TIMESTAMP WITH TIME ZONE NOT NULL,
@@ -979,6 +991,8 @@ COMMENT ON TABLE raw.order_pages IS 'Pages as received, readable only with the k
 COMMENT ON COLUMN raw.order_pages.crawl_id IS 'Crawl that fetched the page';
 
 COMMENT ON COLUMN raw.order_pages.page_number IS '1, 2, ... in the order of fetching';
+
+COMMENT ON COLUMN raw.order_pages.pass_number IS 'How often the history was begun to be read, from 1';
 
 COMMENT ON COLUMN raw.order_pages.page_no IS 'KTSP: the pageNo that was asked for';
 

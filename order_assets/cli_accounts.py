@@ -1,0 +1,323 @@
+"""`order-assets accounts ...`: list, check, import and retire accounts. Parsing and printing only."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+from collections import Counter
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any, Literal, Self
+
+import sqlalchemy as sa
+import typer
+from rich.markup import escape
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
+
+from order_assets import settings as configuration
+from order_assets.settings import Settings, SettingsError, SourceSystem
+
+if TYPE_CHECKING:
+    from order_assets.crawl.accounts import AccountOverview
+    from order_assets.crawl.checking import Finding
+
+app = typer.Typer(help="The accounts that are crawled.", no_args_is_help=True)
+
+AsJson = Annotated[bool, typer.Option("--json", help="Print JSON for programs instead of tables.")]
+Source = Annotated[Literal["scalev", "ktsp"] | None, typer.Option(help="Only this source.")]
+State = Literal["new", "active", "needs_sign_in", "not_found", "retired"]
+
+_LONGEST_TABLE = 500
+_STYLES = {
+    **dict.fromkeys(("valid", "complete"), "green"),
+    **dict.fromkeys(("expired", "rate_limited", "incomplete", "parked", "running"), "yellow"),
+    **dict.fromkeys(("not_found", "unreachable", "error", "failed"), "red"),
+}
+
+
+@app.command("list")
+def list_accounts(
+    *, state: Annotated[State | None, typer.Option(help="Only accounts in this state.")] = None, as_json: AsJson = False
+) -> None:
+    """List the accounts, where they come from and how their last crawl ended."""
+    from order_assets.cli import _settings
+    from order_assets.crawl import accounts as roster
+
+    settings = _settings()
+    # Reading only: a look must not retire anybody.
+    with _opened(settings) as engine, engine.connect() as connection:
+        rows = roster.overview(connection, settings, state=state)
+    _print_json([dataclasses.asdict(row) for row in rows]) if as_json else _print_overview(rows)
+
+
+@app.command("check")
+def check_accounts(
+    source: Source = None,
+    account: Annotated[
+        list[str] | None, typer.Option(help="Only this account, e.g. store_A/c-001; may be repeated.")
+    ] = None,
+    *,
+    as_json: AsJson = False,
+) -> None:
+    """Ask the API once per account and say whose credentials work. Renews no token and changes no account.
+
+    Ends with exit code 3 unless every account is valid, or expired and renewed by the next crawl by itself.
+    """
+    from order_assets.cli import FAILED, NOT_ALL_COMPLETE, _say, _settings, _stop, err
+    from order_assets.crawl import accounts as roster
+    from order_assets.crawl import checking
+    from order_assets.crawl.session import Session
+
+    settings = _settings()
+    with _opened(settings) as engine:
+        with engine.connect() as connection:
+            chosen = _chosen(roster.states(connection, settings), source, account or [])
+        try:
+            with Session(engine) as session, _Progress() as shown:
+                findings = checking.check_accounts(
+                    engine,
+                    settings,
+                    chosen,
+                    gate_of=checking.shared_gates(engine, session, settings),
+                    on_start=shown.start,
+                    on_finding=shown.advance,
+                )
+        except KeyboardInterrupt:
+            _stop("Stopped. Nothing was changed.", FAILED)
+    _print_json([_as_document(finding) for finding in findings]) if as_json else _print_findings(findings)
+    bad = sum(not finding.is_good for finding in findings)
+    if bad:
+        err.print(f"{bad} of {len(findings)} accounts need attention.", style="yellow")
+        raise typer.Exit(NOT_ALL_COMPLETE)
+    if not findings:
+        _say("No account to check.")
+
+
+@app.command("import")
+def import_accounts(
+    file: Annotated[Path, typer.Argument(help="The file, e.g. customers.csv or more-accounts.toml.")],
+    *,
+    file_format: Annotated[
+        Literal["toml", "csv"] | None, typer.Option("--format", help="Told from the file's ending by default.")
+    ] = None,
+    as_json: AsJson = False,
+) -> None:
+    """Import accounts into the database, tokens encrypted; for thousands of accounts.
+
+    The file is written like the accounts file (TOML), or is a CSV with
+    these columns in any order. Columns that no row needs can be left out.
+
+    source         scalev or ktsp
+    account        the store_id, or the name of the programme
+    name           the customer's name (yours to choose), or the member_id
+    access_token   Scalev
+    refresh_token  Scalev; optional, renews the access token
+    token          KTSP; only for a member with a token of its own
+
+    A store or programme that is neither in the accounts file nor was
+    imported before is described in the same rows, in one of them or in all:
+
+    time_zone, currency    optional
+    storefront_key         Scalev; needed to renew tokens
+    base_url               KTSP; needed. Scalev: as in the accounts file
+    app_key, app_secret    KTSP; needed
+
+    A token or key is written out, or as env:NAME or file:PATH. Example:
+
+    source,account,name,access_token,refresh_token,storefront_key
+    scalev,store_A,c-001,eyJhbGci...,eyJhbGci...,env:STORE_A_KEY
+    scalev,store_A,c-002,eyJhbGci...,eyJhbGci...,
+
+    All of it is checked before anything is written. To import the same
+    tokens again keeps those that were renewed since; other tokens replace
+    them. Accounts that were retired come back.
+    """
+    from order_assets.cli import _say, _settings
+    from order_assets.crawl import import_file, importing
+    from order_assets.crawl.encryption import Vault
+
+    if configuration.accounts_path() is None:
+        raise SettingsError(
+            "imported accounts would mix with those of the sandbox, which stands in for a missing accounts file."
+            f" Write {configuration.project_folder() / 'accounts.toml'} first; it may be empty"
+        )
+    settings = _settings()
+    imported = import_file.read(file, settings, file_format)
+    _warn(imported.warnings)
+    with _opened(settings) as engine, engine.begin() as connection:
+        counts = importing.store(connection, settings, Vault(settings.keys.encryption), imported)
+    if as_json:
+        _print_json(dataclasses.asdict(counts))
+        return
+    described = f" Stores and programmes written: {counts.sources}." if counts.sources else ""
+    _say(
+        f"{file}: {counts.added:,} accounts added, {counts.changed:,} changed, {counts.unchanged:,} unchanged."
+        f"{described} See whose credentials work with: order-assets accounts check"
+    )
+
+
+@app.command("retire")
+def retire_account(
+    key: Annotated[str, typer.Argument(help="The account, e.g. store_A/c-001.")],
+    source: Source = None,
+    *,
+    undo: Annotated[bool, typer.Option("--undo", help="Crawl the account again.")] = False,
+    as_json: AsJson = False,
+) -> None:
+    """Stop crawling an account, even while the accounts file lists it. Its orders and its history stay."""
+    from order_assets.cli import _say, _settings
+    from order_assets.crawl import accounts as roster
+
+    settings = _settings()
+    with _opened(settings) as engine, engine.begin() as connection:
+        change = (roster.bring_back if undo else roster.retire)(connection, settings, key, source_system=source)
+    if as_json:
+        _print_json(dataclasses.asdict(change))
+    elif undo and change.state_before != "retired":
+        _say(f"{key} is not retired.")
+    else:
+        _say(f"{key} is crawled again." if undo else f"{key} is retired. Bring it back with --undo.")
+
+
+@contextmanager
+def _opened(settings: Settings) -> Iterator[sa.Engine]:
+    """Open the database for one command; a key that is missing is a mistake of the configuration."""
+    from order_assets.cli import _open
+    from order_assets.crawl.encryption import DecryptionError
+
+    engine = _open(settings)
+    try:
+        yield engine
+    except DecryptionError as error:
+        raise SettingsError(str(error)) from None
+    finally:
+        engine.dispose()
+
+
+def _warn(warnings: Sequence[str]) -> None:
+    from order_assets.cli import err
+
+    for warning in warnings:
+        err.print(f"Warning: {warning}", style="yellow", markup=False, soft_wrap=True)
+
+
+def _print_json(document: Any) -> None:
+    print(json.dumps(document, indent=2, default=str))  # noqa: T201 - for programs
+
+
+def _print_table(title: str, columns: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
+    """Print a table; a long one as plain columns, since drawing thousands of rows takes longer than asking for them."""
+    from order_assets.cli import _table, out
+
+    if len(rows) <= _LONGEST_TABLE:
+        table = _table(title, **dict.fromkeys(columns, "left"))
+        for row in rows:
+            table.add_row(*(f"[{_STYLES[cell]}]{cell}[/]" if cell in _STYLES else escape(cell) for cell in row))
+        out.print(table)
+        return
+    widths = [max(len(row[i]) for row in (columns, *rows)) for i in range(len(columns))]
+    for row in (columns, *rows):
+        print("   ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip())  # noqa: T201 - output
+
+
+# list
+
+
+def _print_overview(rows: Sequence[AccountOverview]) -> None:
+    columns = ("source", "account", "state", "origin", "zone", "currency", "last crawl", "verdict", "reason")
+    cells = []
+    for row in rows:
+        state = f"{row.state} by {row.retired_by}" if row.retired_by else row.state
+        crawled = f"{row.finished_at:%Y-%m-%d %H:%M} UTC" if row.finished_at else "never"
+        reason = f"{row.reason}; resume at {row.resume_at:%Y-%m-%d %H:%M} UTC" if row.resume_at else row.reason
+        cells.append([
+            row.source_system, row.partition_key, state, row.origin, row.time_zone, row.currency, crawled,
+            row.status or "-", reason or "-",
+        ])  # fmt: skip
+    _print_table("Accounts", columns, cells)
+
+
+# check
+
+
+def _chosen(
+    states: Mapping[tuple[SourceSystem, str], str], source: SourceSystem | None, keys: Sequence[str]
+) -> dict[SourceSystem, list[str] | None]:
+    """Return whom to check by source (None: everybody of it)."""
+    from order_assets.crawl.accounts import find
+
+    if not keys:
+        systems: tuple[SourceSystem, ...] = ("scalev", "ktsp") if source is None else (source,)
+        return dict.fromkeys(systems)
+    chosen: dict[SourceSystem, list[str] | None] = {}
+    for key in keys:
+        for system in find(states, key, source):
+            if states[system, key] == "retired":
+                raise SettingsError(f"{key} is retired; bring it back with: order-assets accounts retire {key} --undo")
+            chosen[system] = [*(chosen.get(system) or []), key]
+    return chosen
+
+
+def _next_step(finding: Finding) -> str:
+    if finding.is_renewable is not None:
+        return "renewable" if finding.is_renewable else "sign in again"
+    if finding.outcome == "rate_limited":
+        return "wait" if finding.wait_seconds is None else f"wait {finding.wait_seconds:,.0f} s"
+    return ""
+
+
+def _as_document(finding: Finding) -> dict[str, Any]:
+    return {**dataclasses.asdict(finding), "next_step": _next_step(finding) or None, "is_good": finding.is_good}
+
+
+def _print_findings(findings: Sequence[Finding]) -> None:
+    from order_assets.cli import out
+
+    cells = []
+    for finding in findings:
+        orders = "" if finding.orders is None else f"{finding.orders}{', more follow' if finding.has_more else ''}"
+        cells.append([
+            finding.source_system, finding.partition_key, str(finding.outcome), _next_step(finding), orders,
+            finding.words,
+        ])  # fmt: skip
+    columns = ("source", "account", "outcome", "next step", "orders on first page", "reason")
+    _print_table("Credentials", columns, cells)
+    counts = Counter(str(finding.outcome) for finding in findings)
+    out.print(", ".join(f"{count:,} {outcome}" for outcome, count in counts.most_common()))
+
+
+class _Progress:
+    """A bar on a terminal, plain lines elsewhere; on stderr, so that stdout stays the result."""
+
+    def __init__(self) -> None:
+        from order_assets.cli import err
+
+        self._is_terminal = err.is_terminal
+        self._bar = Progress(
+            TextColumn("{task.description:<10}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn(),
+            TimeRemainingColumn(), console=err, disable=not err.is_terminal,
+        )  # fmt: skip
+        self._task = self._bar.add_task("accounts", total=None)
+        self._done = self._total = 0
+
+    def __enter__(self) -> Self:
+        self._bar.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._bar.stop()
+
+    def start(self, totals: Mapping[str, int]) -> None:
+        """Say how many accounts there are."""
+        self._total = sum(totals.values())
+        self._bar.update(self._task, total=self._total)
+
+    def advance(self, _: Finding) -> None:
+        """Count an account."""
+        from order_assets.cli import _say
+
+        self._done += 1
+        self._bar.update(self._task, advance=1)
+        if not self._is_terminal and (self._done == self._total or self._done % max(self._total // 4, 25) == 0):
+            _say(f"{self._done} of {self._total} accounts checked")

@@ -1,0 +1,56 @@
+"""Whether the head of a history is enough: a look from the newest order down to where nothing new can be.
+
+There is no date filter, so an unchanged history is told from its first pages. The walk may stop at a page if
+
+- the orders came newest first so far, so that everything deeper is older;
+- the page brought only orders that are known and unchanged;
+- every order that can still change was seen, so that none lies deeper;
+- every known order that is newer than the page's end was seen, so that none vanished and none moved.
+
+Where the first or the last does not hold, the walk goes on to the end and is a crawl of the whole history. What
+happens deeper to orders that are final is found by the next full crawl.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+
+import sqlalchemy as sa
+
+from order_assets.crawl import known
+from order_assets.crawl.known import Known, KnownOrder
+from order_assets.domain.glance import Glance
+from order_assets.settings import Account
+
+
+@dataclass(slots=True)
+class Head:
+    """The look at one account's head; `is_given_up` once the whole history has to be walked."""
+
+    engine: sa.Engine
+    account: Account
+    known: Known
+    is_given_up: bool = False
+    _seen: dict[str, KnownOrder] = field(default_factory=dict)
+
+    def is_enough(self, page: Sequence[Glance], *, is_newest_first: bool) -> bool:
+        """Take in a page; return whether the walk may stop behind it. Blocks for one or two short queries."""
+        if self.is_given_up or not is_newest_first:
+            self.is_given_up = True
+            return False
+        with self.engine.connect() as connection:
+            found = known.orders(connection, [glance.order_key for glance in page], self.known.late_since)
+            self._seen.update((key, order) for key, order in found.items() if order.is_listed)
+            is_unchanged = all(
+                glance.order_key in self._seen and self._seen[glance.order_key].payload_sha256 == glance.payload_sha256
+                for glance in page
+            )
+            if not is_unchanged or sum(order.is_open for order in self._seen.values()) < self.known.open_orders:
+                return False
+            times = [order.ordered_at for order in self._seen.values()]
+            end = min(times, default=None)
+            newer = sum(end is not None and moment > end for moment in times)
+            expected = known.count_newer(connection, self.account.source_system, self.account.partition_key, end)
+            self.is_given_up = expected != newer
+        return not self.is_given_up

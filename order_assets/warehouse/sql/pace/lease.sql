@@ -1,0 +1,36 @@
+-- Our share of a host's places: an equal part, of what the other living sessions leave, but never less than is in
+-- use. The caller holds the row of the host, so that sessions divide one after another.
+with living as (
+    select objid::bigint as session_id
+    from pg_locks
+    where
+        locktype = 'advisory' and classid = 7205103 and objsubid = 2 and granted
+        and database = (select oid from pg_database where datname = current_database())
+),
+
+gone as (
+    delete from ops.api_leases as l
+    where l.host = :host and not exists (select from living as v where v.session_id = l.session_id)
+),
+
+others as (
+    select l.session_id, l.places
+    from ops.api_leases as l
+    inner join living as v on v.session_id = l.session_id
+    where l.host = :host and l.session_id <> :session_id
+),
+
+share as (
+    select
+        cast(:limit as int) / (count(*) + 1)
+        + case
+            when count(*) filter (where session_id < :session_id) < cast(:limit as int) % (count(*) + 1) then 1 else 0
+        end as fair,
+        cast(:limit as int) - coalesce(sum(places), 0) as free
+    from others
+)
+
+insert into ops.api_leases (host, session_id, places)
+select :host, :session_id, greatest(least(fair, free), :in_flight, 0)::int from share
+on conflict (host, session_id) do update set places = excluded.places
+returning places
