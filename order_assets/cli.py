@@ -6,45 +6,40 @@ Exit codes: 0 all complete, 3 some accounts are not, 2 usage or configuration, 1
 from __future__ import annotations
 
 import dataclasses
-import json
 import os
 import sys
 from enum import StrEnum
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Literal, NoReturn, Self
+from typing import TYPE_CHECKING, Annotated, Self
 
 import sqlalchemy as sa
 import typer
-from rich import box
-from rich.console import Console
-from rich.markup import escape
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
-from rich.table import Table
 
 from order_assets import cli_accounts, runtime
 from order_assets import settings as configuration
+from order_assets.cli_common import (
+    FAILED,
+    NOT_ALL_COMPLETE,
+    USAGE,
+    AsJson,
+    err,
+    open_engine,
+    open_settings,
+    out,
+    print_json,
+    print_table,
+    say,
+    stop,
+)
 from order_assets.sandbox import process as sandbox_process
-from order_assets.settings import Settings, SettingsError
+from order_assets.settings import SettingsError
 from order_assets.warehouse import embedded
 from order_assets.warehouse.engine import WarehouseError
 
 if TYPE_CHECKING:
     from order_assets.crawl.ledger import CrawlResult
     from order_assets.refresh import Outcome
-
-NOT_ALL_COMPLETE, USAGE, FAILED = 3, 2, 1
-_STYLES = {"complete": "green", "incomplete": "yellow", "parked": "yellow", "failed": "red", "running": "yellow"}
-
-_PIPE_WIDTH = 140  # a file or a pipe has no width of its own; nothing is cut off there
-
-
-def _console(*, stderr: bool) -> Console:
-    console = Console(stderr=stderr, highlight=False)
-    return console if console.is_terminal else Console(stderr=stderr, highlight=False, width=_PIPE_WIDTH)
-
-
-out = _console(stderr=False)
-err = _console(stderr=True)
 
 app = typer.Typer(
     help="Order histories of many Scalev customers and KTSP members, as facts and summaries in PostgreSQL.",
@@ -66,22 +61,14 @@ class CrawlMode(StrEnum):
     head = "head"
 
 
-AsJson = Annotated[bool, typer.Option("--json", help="Print JSON for programs instead of tables.")]
-
-
 def main() -> None:
     """Run the command; turn known errors into a message that says what to do, and an exit code."""
     try:
         app()
     except SettingsError as error:
-        _stop(str(error), USAGE)
+        stop(str(error), USAGE)
     except (WarehouseError, embedded.EmbeddedServerError, sandbox_process.SandboxError) as error:
-        _stop(str(error), FAILED)
-
-
-def _stop(message: str, code: int) -> NoReturn:
-    err.print(message, style="red", markup=False, soft_wrap=True)
-    sys.exit(code)
+        stop(str(error), FAILED)
 
 
 @app.command()
@@ -109,32 +96,36 @@ def run(
 ) -> None:
     """Crawl every account, build facts and summaries, run the checks, print verdicts and revenue."""
     if source not in {None, "scalev", "ktsp"}:
-        _stop(f"--source {source}: write scalev or ktsp", USAGE)
+        stop(f"--source {source}: write scalev or ktsp", USAGE)
     if accounts is not None:
         os.environ["ORDER_ASSETS_ACCOUNTS"] = str(accounts)
-    settings = _settings()
-    if not settings.roster():
-        _stop(f"{settings.accounts_path}: no customer and no member is configured; see accounts.example.toml", USAGE)
-    _say(
+    settings = open_settings()
+    say(
         "Accounts: the sandbox (write accounts.toml to use your own)"
         if settings.is_sandbox
         else f"Accounts: {settings.accounts_path}"
     )
-    engine = _open(settings)
+    engine = open_engine(settings)
 
     from order_assets import refresh
-    from order_assets.crawl import accounts as roster
+    from order_assets.crawl import accounts as known
+    from order_assets.crawl import roster
 
     with engine.begin() as connection:
-        roster.sync(connection, settings)
+        known.sync(connection, settings)
+        if not roster.every_account(connection, settings):
+            raise SettingsError(
+                f"{settings.accounts_path}: no customer and no member is configured or imported; see"
+                " accounts.example.toml"
+            )
     try:
         chosen = refresh.chosen_accounts(engine, source=source, keys=account or [], failed_only=failed_only)
     except KeyError as error:
-        _stop(f"--account {error.args[0]}: no such active account; see: order-assets accounts list", USAGE)
+        stop(f"--account {error.args[0]}: no such active account; see: order-assets accounts list", USAGE)
     if not any(chosen.values()):
         if account:
-            _stop("--account and --source or --failed-only leave no account to crawl", USAGE)
-        _say("No account to crawl.")
+            stop("--account and --source or --failed-only leave no account to crawl", USAGE)
+        say("No account to crawl.")
     try:
         with _Progress({system: len(keys) for system, keys in chosen.items() if keys}) as shown:
             outcome = refresh.refresh(
@@ -142,12 +133,12 @@ def run(
                 allow_shrink=allow_shrink,
             )  # fmt: skip
     except refresh.RunFailedError as error:
-        _stop(str(error), FAILED)
+        stop(str(error), FAILED)
     except (KeyboardInterrupt, refresh.Interrupted):
-        _stop("Stopped. What was committed stays; the next run goes on from there.", FAILED)
+        stop("Stopped. What was committed stays; the next run goes on from there.", FAILED)
     finally:
         engine.dispose()
-    _print_json(outcome) if as_json else _print_outcome(outcome)
+    print_json(_as_document(outcome)) if as_json else _print_outcome(outcome)
     if outcome.unfinished:
         err.print(
             f"{len(outcome.unfinished)} of {len(outcome.accounts)} accounts are not complete; the others are committed."
@@ -162,12 +153,12 @@ def dev(port: Annotated[int, typer.Option(help="Port on 127.0.0.1.")] = 3000) ->
     """Serve the Dagster UI and run its daemon over the same data, until Ctrl-C."""
     from order_assets import serving
 
-    settings = _settings()
-    _open(settings).dispose()
+    settings = open_settings()
+    open_engine(settings).dispose()
     try:
-        raise typer.Exit(serving.serve(port, say=_say))
+        raise typer.Exit(serving.serve(port, say=say))
     except serving.PortTakenError as error:
-        _stop(str(error), USAGE)
+        stop(str(error), USAGE)
 
 
 @app.command(context_settings={"allow_extra_args": True, "ignore_unknown_options": True})
@@ -190,17 +181,17 @@ def db_start() -> None:
 def db_stop() -> None:
     """Stop the embedded PostgreSQL; data stay."""
     stopped = embedded.down(configuration.state_folder())
-    _say("PostgreSQL stopped." if stopped else "PostgreSQL was not running.")
+    say("PostgreSQL stopped." if stopped else "PostgreSQL was not running.")
 
 
 @db_app.command("status")
 def db_status() -> None:
     """Say whether the embedded PostgreSQL runs, and where."""
     if configuration.configured_database_url() is not None:
-        _say("ORDER_ASSETS_DATABASE_URL is set, so the embedded PostgreSQL is not used.")
+        say("ORDER_ASSETS_DATABASE_URL is set, so the embedded PostgreSQL is not used.")
     found = embedded.status(configuration.state_folder())
     where = f"runs on 127.0.0.1:{found.port} (pid {found.pid})" if found.running else "is not running"
-    _say(f"{found.version or 'PostgreSQL'} {where}; data in {found.data}")
+    say(f"{found.version or 'PostgreSQL'} {where}; data in {found.data}")
 
 
 @db_app.command("url")
@@ -215,7 +206,7 @@ def db_psql(context: typer.Context) -> None:
     url = runtime.database_url().get_secret_value()
     psql = embedded.psql(configuration.state_folder())
     if psql is None:
-        _stop("This installation has no psql; use your own with: order-assets db url", FAILED)
+        stop("This installation has no psql; use your own with: order-assets db url", FAILED)
     # The password goes by environment, where `ps` does not show it.
     os.environ["PGPASSWORD"], bare = _without_password(url)
     os.execv(psql, [str(psql), bare, *context.args])  # noqa: S606 - the bundled psql, no shell
@@ -224,64 +215,27 @@ def db_psql(context: typer.Context) -> None:
 @sandbox_app.command("serve")
 def sandbox_serve() -> None:
     """Start the sandbox in the background if it is not running, and print its address."""
-    _say(f"The sandbox answers at {sandbox_process.start(configuration.state_folder())}")
+    say(f"The sandbox answers at {sandbox_process.start(configuration.state_folder())}")
 
 
 @sandbox_app.command("stop")
 def sandbox_stop() -> None:
     """Stop the sandbox."""
     stopped = sandbox_process.stop(configuration.state_folder())
-    _say("The sandbox stopped." if stopped else "The sandbox was not running.")
+    say("The sandbox stopped." if stopped else "The sandbox was not running.")
 
 
 @sandbox_app.command("status")
 def sandbox_status() -> None:
     """Say whether the sandbox runs, and where."""
     found = sandbox_process.status(configuration.state_folder())
-    _say(f"The sandbox answers at {found.base_url} (pid {found.pid})" if found else "The sandbox is not running.")
-
-
-def _settings() -> Settings:
-    settings = runtime.open_settings()
-    for warning in settings.warnings:
-        err.print(f"Warning: {warning}", style="yellow", markup=False, soft_wrap=True)
-    return settings
-
-
-def _open(settings: Settings) -> sa.Engine:
-    """Return an engine, with the environment that Dagster's processes need."""
-    os.environ.update(runtime.dagster_environment())
-    engine = runtime.open_engine()
-
-    from order_assets.crawl import accounts as roster
-    from order_assets.crawl import installation
-
-    with engine.begin() as connection:
-        foreign = roster.foreign_origin(connection, settings)
-        if foreign and settings.is_sandbox:
-            raise SettingsError(
-                f"no accounts file is configured, and the sandbox must not mix into a database with {foreign} real"
-                " accounts; write accounts.toml, or point ORDER_ASSETS_DATABASE_URL to an empty database"
-            )
-        warnings = installation.check(connection, settings)
-    if foreign:
-        warnings.append(
-            f"this database already holds orders of {foreign} sandbox accounts, and sums will mix both. Point"
-            " ORDER_ASSETS_DATABASE_URL to an empty database to keep them apart."
-        )
-    for warning in warnings:
-        err.print(f"Warning: {warning}", style="yellow", markup=False, soft_wrap=True)
-    return engine
+    say(f"The sandbox answers at {found.base_url} (pid {found.pid})" if found else "The sandbox is not running.")
 
 
 def _without_password(url: str) -> tuple[str, str]:
     parsed = sa.make_url(url)
     bare = parsed.set(drivername="postgresql", password=None)
     return str(parsed.password or ""), bare.render_as_string(hide_password=False)
-
-
-def _say(message: str) -> None:
-    err.print(message, markup=False, soft_wrap=True)
 
 
 class _Progress:
@@ -313,7 +267,7 @@ class _Progress:
         self._bars.update(self._tasks[name], advance=1, note=note)
         done, total = self._done[name], self._totals[name]
         if not err.is_terminal and (done == total or done % max(total // 4, 1) == 0):
-            _say(f"{name}: {done} of {total} accounts crawled{', ' + note if note else ''}")
+            say(f"{name}: {done} of {total} accounts crawled{', ' + note if note else ''}")
 
     def step(self, name: str) -> None:
         """Say which step begins."""
@@ -321,52 +275,45 @@ class _Progress:
         err.print(words[name])
 
 
-def _styled(status: str) -> str:
-    return f"[{_STYLES[status]}]{status}[/]" if status in _STYLES else status
-
-
-def _table(title: str, **columns: Literal["left", "right"]) -> Table:
-    table = Table(title=title, title_justify="left", title_style="bold", box=box.SIMPLE_HEAD, pad_edge=False)
-    for name, justify in columns.items():
-        # Folded rather than cut off: an account or an amount must be readable on a narrow terminal too.
-        table.add_column(name.replace("_", " "), justify=justify, overflow="fold")
-    return table
-
-
 def _print_outcome(outcome: Outcome) -> None:
-    verdicts = _table(
-        "Verdict per account", account="left", verdict="left", reason="left", orders="right", new="right",
-        changed="right", requests="right",
-    )  # fmt: skip
+    columns = ("account", "verdict", "reason", "orders", "new", "changed", "requests", "saved")
+    rows = []
     for account in outcome.accounts:
         reason = account.reason if account.status == "complete" else f"{account.reason}: {account.words}"
-        counts = (account.orders_seen, account.orders_new, account.orders_changed, account.requests)
-        verdicts.add_row(
-            escape(account.partition_key), _styled(account.status), escape(reason), *(f"{n:,}" for n in counts)
-        )
-    out.print(verdicts)
-    revenue = _table(
-        "Revenue in this database, all accounts and dates", currency="left", recognised="right", open="right",
-        lost="right", gross_sales="right", discounts="right", net_sales="right", payments="right",
-    )  # fmt: skip
-    for row in outcome.revenue:
-        amounts = (row.gross_sales_amount, row.sales_discount_amount, row.net_sales_amount, row.payment_amount)
-        orders = (row.orders_recognised, row.orders_open, row.orders_lost)
-        revenue.add_row(row.currency_code, *(f"{n:,}" for n in orders), *(f"{amount:,.2f}" for amount in amounts))
-    out.print(revenue)
+        if account.resume_at is not None:
+            reason += f"; to be asked again after {account.resume_at:%Y-%m-%d %H:%M} UTC"
+        counts = (
+            account.orders_seen, account.orders_new, account.orders_changed, account.requests, account.requests_saved,
+        )  # fmt: skip
+        rows.append([account.partition_key, account.status, reason, *(f"{n:,}" for n in counts)])
+    print_table("Verdict per account", columns, rows, numbers_from=3)
+    amounts = ("gross_sales_amount", "sales_discount_amount", "net_sales_amount", "payment_amount")
+    print_table(
+        "Revenue in this database, all accounts and dates",
+        ("currency", "recognised", "open", "lost", "gross sales", "discounts", "net sales", "payments"),
+        [
+            [
+                row.currency_code,
+                *(f"{n:,}" for n in (row.orders_recognised, row.orders_open, row.orders_lost)),
+                *(f"{getattr(row, name):,.2f}" for name in amounts),
+            ]
+            for row in outcome.revenue
+        ],
+        numbers_from=1,
+    )
     new = sum(account.orders_new for account in outcome.accounts)
     changed = sum(account.orders_changed for account in outcome.accounts)
+    saved = sum(account.requests_saved for account in outcome.accounts)
     complete = len(outcome.accounts) - len(outcome.unfinished)
     out.print(
         f"{complete} of {len(outcome.accounts)} accounts complete, {new:,} orders new, {changed:,} changed,"
-        f" {len(outcome.months_recomputed)} months recomputed. See the runs with: make dev"
+        f" {len(outcome.months_recomputed)} months recomputed, {saved:,} requests saved."
+        " See the runs with: make dev"
     )
 
 
-def _print_json(outcome: Outcome) -> None:
-    document = dataclasses.asdict(outcome)
-    document["complete"] = len(outcome.accounts) - len(outcome.unfinished)
-    print(json.dumps(document, indent=2, default=str))  # noqa: T201 - for programs
+def _as_document(outcome: Outcome) -> dict[str, object]:
+    return {**dataclasses.asdict(outcome), "complete": len(outcome.accounts) - len(outcome.unfinished)}
 
 
 if __name__ == "__main__":

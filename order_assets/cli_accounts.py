@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import dataclasses
-import json
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -12,10 +11,23 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal, Self
 
 import sqlalchemy as sa
 import typer
-from rich.markup import escape
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
 
 from order_assets import settings as configuration
+from order_assets.cli_common import (
+    FAILED,
+    NOT_ALL_COMPLETE,
+    AsJson,
+    err,
+    open_engine,
+    open_settings,
+    out,
+    print_json,
+    print_table,
+    say,
+    stop,
+    warn,
+)
 from order_assets.settings import Settings, SettingsError, SourceSystem
 
 if TYPE_CHECKING:
@@ -24,16 +36,8 @@ if TYPE_CHECKING:
 
 app = typer.Typer(help="The accounts that are crawled.", no_args_is_help=True)
 
-AsJson = Annotated[bool, typer.Option("--json", help="Print JSON for programs instead of tables.")]
 Source = Annotated[Literal["scalev", "ktsp"] | None, typer.Option(help="Only this source.")]
 State = Literal["new", "active", "needs_sign_in", "not_found", "retired"]
-
-_LONGEST_TABLE = 500
-_STYLES = {
-    **dict.fromkeys(("valid", "complete"), "green"),
-    **dict.fromkeys(("expired", "rate_limited", "incomplete", "parked", "running"), "yellow"),
-    **dict.fromkeys(("not_found", "unreachable", "error", "failed"), "red"),
-}
 
 
 @app.command("list")
@@ -41,14 +45,13 @@ def list_accounts(
     *, state: Annotated[State | None, typer.Option(help="Only accounts in this state.")] = None, as_json: AsJson = False
 ) -> None:
     """List the accounts, where they come from and how their last crawl ended."""
-    from order_assets.cli import _settings
     from order_assets.crawl import accounts as roster
 
-    settings = _settings()
+    settings = open_settings()
     # Reading only: a look must not retire anybody.
     with _opened(settings) as engine, engine.connect() as connection:
         rows = roster.overview(connection, settings, state=state)
-    _print_json([dataclasses.asdict(row) for row in rows]) if as_json else _print_overview(rows)
+    print_json([dataclasses.asdict(row) for row in rows]) if as_json else _print_overview(rows)
 
 
 @app.command("check")
@@ -64,12 +67,11 @@ def check_accounts(
 
     Ends with exit code 3 unless every account is valid, or expired and renewed by the next crawl by itself.
     """
-    from order_assets.cli import FAILED, NOT_ALL_COMPLETE, _say, _settings, _stop, err
     from order_assets.crawl import accounts as roster
     from order_assets.crawl import checking
     from order_assets.crawl.session import Session
 
-    settings = _settings()
+    settings = open_settings()
     with _opened(settings) as engine:
         with engine.connect() as connection:
             chosen = _chosen(roster.states(connection, settings), source, account or [])
@@ -84,14 +86,14 @@ def check_accounts(
                     on_finding=shown.advance,
                 )
         except KeyboardInterrupt:
-            _stop("Stopped. Nothing was changed.", FAILED)
-    _print_json([_as_document(finding) for finding in findings]) if as_json else _print_findings(findings)
+            stop("Stopped. Nothing was changed.", FAILED)
+    print_json([_as_document(finding) for finding in findings]) if as_json else _print_findings(findings)
     bad = sum(not finding.is_good for finding in findings)
     if bad:
         err.print(f"{bad} of {len(findings)} accounts need attention.", style="yellow")
         raise typer.Exit(NOT_ALL_COMPLETE)
     if not findings:
-        _say("No account to check.")
+        say("No account to check.")
 
 
 @app.command("import")
@@ -133,7 +135,6 @@ def import_accounts(
     tokens again keeps those that were renewed since; other tokens replace
     them. Accounts that were retired come back.
     """
-    from order_assets.cli import _say, _settings
     from order_assets.crawl import import_file, importing
     from order_assets.crawl.encryption import Vault
 
@@ -142,16 +143,16 @@ def import_accounts(
             "imported accounts would mix with those of the sandbox, which stands in for a missing accounts file."
             f" Write {configuration.project_folder() / 'accounts.toml'} first; it may be empty"
         )
-    settings = _settings()
+    settings = open_settings()
     imported = import_file.read(file, settings, file_format)
-    _warn(imported.warnings)
+    warn(imported.warnings)
     with _opened(settings) as engine, engine.begin() as connection:
         counts = importing.store(connection, settings, Vault(settings.keys.encryption), imported)
     if as_json:
-        _print_json(dataclasses.asdict(counts))
+        print_json(dataclasses.asdict(counts))
         return
     described = f" Stores and programmes written: {counts.sources}." if counts.sources else ""
-    _say(
+    say(
         f"{file}: {counts.added:,} accounts added, {counts.changed:,} changed, {counts.unchanged:,} unchanged."
         f"{described} See whose credentials work with: order-assets accounts check"
     )
@@ -166,59 +167,31 @@ def retire_account(
     as_json: AsJson = False,
 ) -> None:
     """Stop crawling an account, even while the accounts file lists it. Its orders and its history stay."""
-    from order_assets.cli import _say, _settings
     from order_assets.crawl import accounts as roster
 
-    settings = _settings()
+    settings = open_settings()
     with _opened(settings) as engine, engine.begin() as connection:
         change = (roster.bring_back if undo else roster.retire)(connection, settings, key, source_system=source)
     if as_json:
-        _print_json(dataclasses.asdict(change))
+        print_json(dataclasses.asdict(change))
     elif undo and change.state_before != "retired":
-        _say(f"{key} is not retired.")
+        say(f"{key} is not retired.")
     else:
-        _say(f"{key} is crawled again." if undo else f"{key} is retired. Bring it back with --undo.")
+        say(f"{key} is crawled again." if undo else f"{key} is retired. Bring it back with --undo.")
 
 
 @contextmanager
 def _opened(settings: Settings) -> Iterator[sa.Engine]:
     """Open the database for one command; a key that is missing is a mistake of the configuration."""
-    from order_assets.cli import _open
     from order_assets.crawl.encryption import DecryptionError
 
-    engine = _open(settings)
+    engine = open_engine(settings)
     try:
         yield engine
     except DecryptionError as error:
         raise SettingsError(str(error)) from None
     finally:
         engine.dispose()
-
-
-def _warn(warnings: Sequence[str]) -> None:
-    from order_assets.cli import err
-
-    for warning in warnings:
-        err.print(f"Warning: {warning}", style="yellow", markup=False, soft_wrap=True)
-
-
-def _print_json(document: Any) -> None:
-    print(json.dumps(document, indent=2, default=str))  # noqa: T201 - for programs
-
-
-def _print_table(title: str, columns: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
-    """Print a table; a long one as plain columns, since drawing thousands of rows takes longer than asking for them."""
-    from order_assets.cli import _table, out
-
-    if len(rows) <= _LONGEST_TABLE:
-        table = _table(title, **dict.fromkeys(columns, "left"))
-        for row in rows:
-            table.add_row(*(f"[{_STYLES[cell]}]{cell}[/]" if cell in _STYLES else escape(cell) for cell in row))
-        out.print(table)
-        return
-    widths = [max(len(row[i]) for row in (columns, *rows)) for i in range(len(columns))]
-    for row in (columns, *rows):
-        print("   ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip())  # noqa: T201 - output
 
 
 # list
@@ -235,7 +208,7 @@ def _print_overview(rows: Sequence[AccountOverview]) -> None:
             row.source_system, row.partition_key, state, row.origin, row.time_zone, row.currency, crawled,
             row.status or "-", reason or "-",
         ])  # fmt: skip
-    _print_table("Accounts", columns, cells)
+    print_table("Accounts", columns, cells)
 
 
 # check
@@ -272,7 +245,6 @@ def _as_document(finding: Finding) -> dict[str, Any]:
 
 
 def _print_findings(findings: Sequence[Finding]) -> None:
-    from order_assets.cli import out
 
     cells = []
     for finding in findings:
@@ -282,7 +254,7 @@ def _print_findings(findings: Sequence[Finding]) -> None:
             finding.words,
         ])  # fmt: skip
     columns = ("source", "account", "outcome", "next step", "orders on first page", "reason")
-    _print_table("Credentials", columns, cells)
+    print_table("Credentials", columns, cells)
     counts = Counter(str(finding.outcome) for finding in findings)
     out.print(", ".join(f"{count:,} {outcome}" for outcome, count in counts.most_common()))
 
@@ -291,7 +263,6 @@ class _Progress:
     """A bar on a terminal, plain lines elsewhere; on stderr, so that stdout stays the result."""
 
     def __init__(self) -> None:
-        from order_assets.cli import err
 
         self._is_terminal = err.is_terminal
         self._bar = Progress(
@@ -315,9 +286,7 @@ class _Progress:
 
     def advance(self, _: Finding) -> None:
         """Count an account."""
-        from order_assets.cli import _say
-
         self._done += 1
         self._bar.update(self._task, advance=1)
         if not self._is_terminal and (self._done == self._total or self._done % max(self._total // 4, 25) == 0):
-            _say(f"{self._done} of {self._total} accounts checked")
+            say(f"{self._done} of {self._total} accounts checked")

@@ -308,7 +308,7 @@ def load(sandbox_accounts: str | None = None) -> Settings:
         except (OSError, UnicodeDecodeError) as error:
             raise SettingsError(f"{path}: cannot read the accounts file: {_why(error)}") from None
         accounts = parse_accounts(text, str(path))
-        warnings += _exposed_literals(path, text)
+        warnings += exposed_literals(path, text)
     else:
         accounts = parse_accounts(sandbox_accounts or "", "the sandbox's accounts")
     state = state_folder()
@@ -336,7 +336,7 @@ def parse_accounts(text: str, place: str) -> AccountsFile:
         raise SettingsError(f"{where}: not valid TOML: {error}") from None
     except (ValueError, RecursionError) as error:  # a number of thousands of digits, or as many brackets
         raise SettingsError(f"{place}: cannot be read as TOML ({type(error).__name__})") from None
-    lines = _key_lines(text)
+    lines = key_lines(text)
     try:
         accounts = AccountsFile.model_validate(document)
     except ValidationError as error:
@@ -352,10 +352,10 @@ def _explain(problem: Any, lines: Mapping[tuple[str | int, ...], int], place: st
         "extra_forbidden": "unknown key",
         "missing": "this key is missing",
     }.get(problem["type"], str(problem["msg"]).removeprefix("Value error, "))
-    return f"{place}:{_line_of(loc, lines)}: {key}: {message}"
+    return f"{place}:{line_of(loc, lines)}: {key}: {message}"
 
 
-def _line_of(loc: Sequence[str | int], lines: Mapping[tuple[str | int, ...], int]) -> int:
+def line_of(loc: Sequence[str | int], lines: Mapping[tuple[str | int, ...], int]) -> int:
     """Return the line of a key, or of the nearest table above it."""
     path = tuple(loc)
     while path and path not in lines:
@@ -363,7 +363,7 @@ def _line_of(loc: Sequence[str | int], lines: Mapping[tuple[str | int, ...], int
     return lines.get(path, 1)
 
 
-def _key_lines(text: str) -> dict[tuple[str | int, ...], int]:
+def key_lines(text: str) -> dict[tuple[str | int, ...], int]:
     """Map each key and table of a TOML text to its line. tomllib keeps no positions, so the lines are scanned."""
     lines: dict[tuple[str | int, ...], int] = {}
     counts: dict[tuple[str | int, ...], int] = {}
@@ -394,7 +394,7 @@ def _dotted(key: str) -> list[str]:
 def _refuse_twins(accounts: AccountsFile, lines: Mapping[tuple[str | int, ...], int], place: str) -> None:
     seen: dict[tuple[str, str], int] = {}
     for kind, key, loc in _named(accounts):
-        line = _line_of(loc, lines)
+        line = line_of(loc, lines)
         if (kind, key) in seen:
             raise SettingsError(
                 f"{place}:{line}: the {kind} {key} is configured twice (first on line {seen[kind, key]})"
@@ -415,7 +415,7 @@ def _named(accounts: AccountsFile) -> Iterator[tuple[str, str, tuple[str | int, 
             yield "account", f"{programme.name}/{member.member_id}", (*at, "members", j)
 
 
-def _exposed_literals(path: Path, text: str) -> list[str]:
+def exposed_literals(path: Path, text: str) -> list[str]:
     """Warn of tokens written into a file that others may read."""
     literal = re.search(
         r"""(?:^\s*|^[^#\n]*[{,]\s*)["']?(access_token|refresh_token|storefront_key|token|app_key|app_secret)["']?"""

@@ -44,9 +44,10 @@ RULES = {
     "runtime": _rule("clients domain warehouse crawl settings sandbox runtime", _DAGSTER),
     "defs": _rule(EVERYTHING, ""),
     "definitions": _rule(EVERYTHING, ""),
-    # The command and its two helpers: the job as Dagster runs, and the processes of the UI.
-    "cli": _rule(f"{EVERYTHING} sandbox refresh serving cli_accounts", ""),
-    "cli_accounts": _rule(EVERYTHING, _DAGSTER),
+    # The command and its parts: what commands share, the job as Dagster runs, and the processes of the UI.
+    "cli": _rule(f"{EVERYTHING} sandbox refresh serving cli_accounts cli_common", ""),
+    "cli_accounts": _rule(f"{EVERYTHING} cli_common", _DAGSTER),
+    "cli_common": _rule(EVERYTHING, _DAGSTER),
     "refresh": _rule(EVERYTHING, ""),
     "serving": _rule("settings runtime", _DAGSTER),
 }

@@ -235,7 +235,7 @@ def retry_after_seconds(headers: httpx.Headers, *, now: datetime) -> float | Non
         except ValueError:
             try:
                 parsed = email.utils.parsedate_to_datetime(text)
-            except ValueError:
+            except (ValueError, OverflowError):
                 seconds = -1.0
             else:
                 when = parsed if parsed.tzinfo else parsed.replace(tzinfo=UTC)

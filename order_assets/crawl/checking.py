@@ -11,7 +11,6 @@ from collections.abc import Awaitable, Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 from typing import Any
-from urllib.parse import urlsplit
 
 import sqlalchemy as sa
 from pydantic import SecretStr
@@ -21,9 +20,8 @@ from order_assets.clients.http import Gate, Http, RetryPolicy, http_client
 from order_assets.clients.ktsp import KtspClient
 from order_assets.clients.pagination import PageFacts
 from order_assets.clients.scalev import ScalevClient
-from order_assets.crawl.credentials import KtspSignIn
+from order_assets.crawl.credentials import KtspSignIn, fingerprint
 from order_assets.crawl.encryption import DecryptionError, Vault
-from order_assets.crawl.importing import fingerprint
 from order_assets.crawl.limiter import SharedGate
 from order_assets.crawl.roster import Roster, effective, is_one_of
 from order_assets.crawl.session import Session
@@ -53,7 +51,7 @@ def shared_gates(engine: sa.Engine, session: Session, settings: Settings) -> Gat
         return SharedGate(
             engine,
             session,
-            urlsplit(base_url).netloc.rpartition("@")[2],
+            base_url,
             max_in_flight=max_in_flight,
             requests_per_second=requests_per_second,
             patience_seconds=settings.accounts.crawl.patience_seconds,

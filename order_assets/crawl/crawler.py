@@ -1,57 +1,30 @@
-"""The crawl: many accounts at once in one process, each walked to a verdict, none able to hurt another."""
+"""The crawl: many accounts at once in one process, none able to hurt another."""
 
 from __future__ import annotations
 
 import asyncio
-import logging
 import time
-from collections import Counter
+from collections import deque
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
-from typing import Literal
 
-import msgspec
 import sqlalchemy as sa
 
-from order_assets.clients.errors import ApiError, Reason
-from order_assets.clients.http import requests_sent
-from order_assets.clients.pagination import CursorWalk, PageFacts, Status, Verdict
-from order_assets.crawl import known, verdict
-from order_assets.crawl.head import Head
-from order_assets.crawl.ledger import Begun, CrawlResult, KeptPage, Ledger
+from order_assets.crawl.account_crawl import AccountCrawl, Plan
+from order_assets.crawl.ledger import Begun, CrawlResult, Ledger
 from order_assets.crawl.session import Session
 from order_assets.crawl.walkers import Walker
-from order_assets.domain.glance import glance
-from order_assets.domain.keys import order_key
 from order_assets.settings import Account
 
-Mode = Literal["auto", "full", "head"]
 ACCOUNTS_AT_ONCE = 200  # requests in flight are limited by the gate; accounts that wait cost next to nothing
+_OPENED_AT_ONCE = 100
 _BUSY_SECONDS = 0.5
-_log = logging.getLogger(__name__)
 
-
-@dataclass(frozen=True, slots=True)
-class Plan:
-    """How accounts are crawled.
-
-    `mode`: whole histories (`full`), their heads as far as what is known allows (`head`), or heads unless the last
-    look at the whole is older than `full_crawl_days` (`auto`). `late_days`: how long KTSP orders are looked at again.
-    `shrink_fraction`: see `verdict.of_whole_history`; `allow_shrink` believes any loss. `busy_seconds`: how long to
-    wait for an account that another run is crawling.
-    """
-
-    mode: Mode = "auto"
-    full_crawl_days: float = 7.0
-    late_days: int = 14
-    shrink_fraction: float = 0.2
-    allow_shrink: bool = False
-    busy_seconds: float = 60.0
+Work = tuple[Account, Walker]
 
 
 async def crawl(
-    work: Sequence[tuple[Account, Walker]],
+    work: Sequence[Work],
     engine: sa.Engine,
     session: Session,
     ledger: Ledger,
@@ -64,13 +37,15 @@ async def crawl(
 
     Errors of an account become its verdict. Errors of the database end the whole crawl, since nothing can be kept.
     """
-    queue = list(reversed(work))
+    opening = _Opening(work, session, ledger, plan)
     results: list[CrawlResult] = []
 
     async def worker() -> None:
-        while queue:
-            account, walker = queue.pop()
-            result = await _AccountCrawl(account, walker, engine, session, ledger, plan).run()
+        while (opened := await opening.next()) is not None:
+            account, walker, begun = opened
+            result = await AccountCrawl(account, walker, engine, ledger, plan).run(begun)
+            if not begun.is_busy:
+                await asyncio.to_thread(session.let_go, account.source_system, [account.partition_key])
             results.append(result)
             on_result(result)
 
@@ -83,171 +58,55 @@ async def crawl(
     return results
 
 
-@dataclass(slots=True)
-class _AccountCrawl:
-    """The crawl of one account."""
+class _Opening:
+    """Hands out accounts that this session holds and whose crawls are open, taken in groups from the database."""
 
-    account: Account
-    walker: Walker
-    engine: sa.Engine
-    session: Session
-    ledger: Ledger
-    plan: Plan
-    counts: Counter[str] = field(default_factory=Counter)
-    kept: int = 0
-    last_items: int = 0
-    contents: set[str] = field(default_factory=set)
-    head: Head | None = None
-    stopped_early: bool = False
+    def __init__(self, work: Sequence[Work], session: Session, ledger: Ledger, plan: Plan) -> None:
+        self._waiting = deque(work)
+        self._ready: deque[tuple[Account, Walker, Begun]] = deque()
+        self._busy: list[Work] = []
+        self._give_up_at = 0.0
+        self._session = session
+        self._ledger = ledger
+        self._plan = plan
+        self._late = timedelta(days=plan.late_days)
+        self._turn = asyncio.Lock()
 
-    async def run(self) -> CrawlResult:
-        """Crawl the account while this session holds it."""
-        began = time.monotonic()
-        requests_sent.set(self.counts)
-        account, now = self.account, datetime.now(UTC)
-        is_ours = await self._hold()
-        try:
-            begin = self.ledger.begin if is_ours else self.ledger.note_busy
-            begun = await asyncio.to_thread(begin, account, late=timedelta(days=self.plan.late_days), now=now)
-            self.counts.update(requests=begun.requests, pages=begun.pages, bytes=begun.bytes)
-            if not is_ours:
-                ended = Verdict(Status.PARKED, Reason.TIMEOUT, "another run is crawling this account")
-            elif begun.parked_until is not None:
-                words = f"still parked: the API asked not to be asked before {begun.parked_until:%Y-%m-%d %H:%M} UTC"
-                ended = Verdict(Status.PARKED, Reason.RATE_LIMITED, words, begun.parked_until)
-            else:
-                ended = await self._walk(begun)
-            result = await self._result(begun, ended, began)
-            await self.ledger.finish(result)
-        finally:
-            if is_ours:
-                await asyncio.to_thread(self.session.let_go, account.source_system, account.partition_key)
-        return result
+    async def next(self) -> tuple[Account, Walker, Begun] | None:
+        """Return the next account, None if there is no more."""
+        async with self._turn:
+            while not self._ready:
+                if self._waiting:
+                    count = min(len(self._waiting), _OPENED_AT_ONCE)
+                    group = [self._waiting.popleft() for _ in range(count)]
+                    self._busy += await asyncio.to_thread(self._open, group)
+                    self._give_up_at = time.monotonic() + self._plan.busy_seconds
+                elif self._busy:
+                    self._busy = await asyncio.to_thread(self._open, self._busy)
+                    if self._busy and time.monotonic() > self._give_up_at:
+                        await asyncio.to_thread(self._give_up)
+                    elif not self._ready:
+                        await asyncio.sleep(_BUSY_SECONDS)
+                else:
+                    return None
+            return self._ready.popleft()
 
-    async def _hold(self) -> bool:
-        """Take the account, or wait for the run that has it."""
-        deadline = time.monotonic() + self.plan.busy_seconds
-        while not await asyncio.to_thread(self.session.hold, self.account.source_system, self.account.partition_key):
-            if time.monotonic() > deadline:
-                return False
-            await asyncio.sleep(_BUSY_SECONDS)
-        return True
+    def _open(self, group: Sequence[Work]) -> list[Work]:
+        """Hold accounts and open their crawls; return those that another session has."""
+        busy: list[Work] = []
+        for system in dict.fromkeys(account.source_system for account, _ in group):
+            mine = {account.partition_key: (account, walker) for account, walker in group
+                    if account.source_system == system}  # fmt: skip
+            ours = self._session.hold(system, list(mine))
+            held = [account for key, (account, _) in mine.items() if key in ours]
+            begun = self._ledger.begin(held, late=self._late, now=datetime.now(UTC))
+            self._ready.extend((*work, begun[key]) for key, work in mine.items() if key in ours)
+            busy += [work for key, work in mine.items() if key not in ours]
+        return busy
 
-    async def _walk(self, begun: Begun) -> Verdict:
-        """Walk from where the crawl left off, or from the first page, to a verdict."""
-        if self._may_stop_early(begun):
-            self.head = Head(self.engine, self.account, begun.known)
-        self.kept = begun.kept_pages
-        ended = await asyncio.to_thread(self._go_over_kept_pages, begun) if self.kept else None
-        while ended is None:
-            page_no, cursor = self.walker.place
-            walk = self.walker.walk
-            try:
-                raw, facts = await self.walker.fetch()
-            except ApiError as error:
-                if error.reason is Reason.CURSOR_REJECTED and isinstance(walk, CursorWalk) and walk.restart():
-                    self.head = None
-                    continue
-                if error.page is not None:
-                    await self._keep(begun, KeptPage.of(
-                        self.kept + 1, walk.passes, page_no, cursor, error.page, items=None
-                    ))  # fmt: skip
-                return verdict.of_error(error, pages=self.counts["pages"], now=datetime.now(UTC))
-            except Exception as error:  # noqa: BLE001 - one account's surprise must not stop the others
-                _log.error("crawl %s of %s: %s", begun.crawl_id, self.account.partition_key, type(error).__name__)
-                return Verdict(Status.FAILED, Reason.API_ERROR, f"unexpected {type(error).__name__}")
-            self.counts.update(pages=1, bytes=len(raw.body))
-            page = KeptPage.of(self.kept + 1, walk.passes, page_no, cursor, raw, items=len(facts.keys))
-            if page.sha256 not in self.contents or walk.passes == 1:
-                await self._keep(begun, page)
-            ended = await self._advance(raw.content, facts)
-        return ended
-
-    async def _keep(self, begun: Begun, page: KeptPage) -> None:
-        self.kept += 1
-        self.contents.add(page.sha256)
-        await self.ledger.keep(self.account, begun.crawl_id, page)
-
-    async def _advance(self, content: bytes, facts: PageFacts) -> Verdict | None:
-        if self.head is None:
-            return self._take(content, facts)
-        return await asyncio.to_thread(self._take, content, facts)
-
-    def _take(self, content: bytes, facts: PageFacts) -> Verdict | None:
-        """Show a page to the walk and, while the head may be enough, to what is known. May block."""
-        self.last_items = len(facts.keys)
-        walk = self.walker.walk
-        ended = walk.advance(facts)
-        if ended is not None or self.head is None or walk.passes > 1:
-            return ended
-        try:
-            page = glance(self.account.source_system, content, self.account.source_account)
-        except msgspec.DecodeError:
-            self.head = None  # what cannot be compared must be walked
-            return None
-        if self.head.is_enough(page, is_newest_first=walk.is_newest_first):
-            self.stopped_early = True
-            words = f"page {walk.pages} and everything older is known, final and unchanged"
-            return Verdict(Status.COMPLETE, Reason.OK, words)
-        return None
-
-    def _go_over_kept_pages(self, begun: Begun) -> Verdict | None:
-        """Let the walk see the pages that an interrupted crawl left, so that it goes on behind them. Blocks."""
-        walk = self.walker.walk
-        for raw in self.ledger.kept_pages(self.account, begun.crawl_id):
-            try:
-                ended = self._take(raw.content, self.walker.read(raw))
-            except ApiError:
-                break
-            if ended is not None or walk.passes > 1:
-                return ended
-        return None
-
-    def _may_stop_early(self, begun: Begun) -> bool:
-        what = begun.known
-        if self.plan.mode == "full" or what.full_crawl_at is None or not what.is_newest_first:
-            return False
-        age = datetime.now(UTC) - what.full_crawl_at
-        return self.plan.mode == "head" or age < timedelta(days=self.plan.full_crawl_days)
-
-    async def _result(self, begun: Begun, ended: Verdict, began: float) -> CrawlResult:
-        walk = self.walker.walk
-        vanished: tuple[str, ...] = ()
-        if ended.is_complete and not self.stopped_early:
-            ended, vanished = await asyncio.to_thread(self._compare_with_known, ended)
-        return CrawlResult(
-            crawl_id=begun.crawl_id,
-            account=self.account,
-            verdict=ended,
-            mode="head" if self.stopped_early else "full",
-            requests=self.counts["requests"],
-            requests_saved=max(0, begun.known.pages - walk.pages) if self.stopped_early else 0,
-            pages=self.counts["pages"],
-            orders_seen=max(len(walk.seen), begun.orders_seen),
-            duplicates=walk.duplicates,
-            bytes=self.counts["bytes"],
-            seconds=time.monotonic() - began,
-            is_newest_first=walk.is_newest_first if ended.is_complete else None,
-            oldest_open_at=begun.known.oldest_open_at,
-            vanished=vanished,
-        )
-
-    def _compare_with_known(self, ended: Verdict) -> tuple[Verdict, tuple[str, ...]]:
-        """Find the orders that the whole history no longer holds, and distrust it where too many are gone."""
-        walk, account = self.walker.walk, self.account
-        if "" in walk.seen:
-            return ended, ()  # an order without an identifier could be any of the missing ones
-        with self.engine.connect() as connection:
-            before = known.listed(connection, account.source_system, account.partition_key)
-        went_meanwhile = tuple(
-            order_key(account.source_system, account.source_account, order_id)
-            for order_id in sorted(walk.gone - before.keys())
-        )
-        seen = [at for order_id, (_, at) in before.items() if order_id in walk.listed]
-        ended, vanished = verdict.of_whole_history(
-            ended, before, walk.listed,
-            oldest_listed=min(seen, default=None),
-            ends_with_full_page=self.last_items >= self.walker.page_size,
-            shrink_fraction=None if self.plan.allow_shrink else self.plan.shrink_fraction,
-        )  # fmt: skip
-        return ended, vanished + went_meanwhile if ended.is_complete else ()
+    def _give_up(self) -> None:
+        """Let the accounts end that another run still has."""
+        for account, walker in self._busy:
+            begun = self._ledger.note_busy(account, late=self._late, now=datetime.now(UTC))
+            self._ready.append((account, walker, begun))
+        self._busy = []

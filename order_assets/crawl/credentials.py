@@ -10,13 +10,15 @@ from __future__ import annotations
 
 import asyncio
 import hashlib
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
+from typing import Any
 from weakref import WeakKeyDictionary
 
 import sqlalchemy as sa
 from pydantic import SecretStr
-from sqlalchemy.dialects.postgresql import insert
+from sqlalchemy.dialects.postgresql import ARRAY, insert
 
 from order_assets.clients.errors import Reason, SignInError, TransientError
 from order_assets.clients.ktsp import KtspClient
@@ -30,6 +32,15 @@ _RENEWALS_AT_ONCE = 4  # each holds a connection while the API answers; more wou
 _turns: WeakKeyDictionary[asyncio.AbstractEventLoop, asyncio.Semaphore] = WeakKeyDictionary()
 
 
+def fingerprint(person: ScalevCustomer | KtspMember) -> str | None:
+    """Return what tells the configured tokens of a person from others, None without any.
+
+    Stored tokens descend from the configured ones as long as it is the same; a new sign-in changes it.
+    """
+    own = person.token if isinstance(person, KtspMember) else person.refresh_token or person.access_token
+    return None if own is None else hashlib.sha256(own.get_secret_value().encode()).hexdigest()
+
+
 @dataclass(slots=True)
 class ScalevCredential:
     """The token chain of one customer."""
@@ -39,6 +50,7 @@ class ScalevCredential:
     client: ScalevClient
     store: ScalevStore
     customer: ScalevCustomer
+    stored: Mapping[str, sa.Row[Any]] | None = None  # rows of `stored_tokens`; None: look when needed
     _tokens: Tokens | None = None
 
     @property
@@ -52,7 +64,9 @@ class ScalevCredential:
         Raises:
             SignInError, AccountError: it has to be renewed and cannot be.
         """
-        if self._tokens is None:
+        if self._tokens is None and self.stored is not None:
+            self._tokens = self._of_row(self.stored.get(self.partition_key))
+        elif self._tokens is None:
             self._tokens = await asyncio.to_thread(self._read)
         expires = self._tokens.access_expires_at
         if expires is not None and expires < datetime.now(UTC) + _RENEW_BEFORE and self._can_renew:
@@ -107,10 +121,8 @@ class ScalevCredential:
         return self.customer.refresh_token is not None and self.store.storefront_key is not None
 
     @property
-    def _fingerprint(self) -> str:
-        """Tells whether stored tokens descend from the configured ones; a new sign-in changes the configured ones."""
-        configured = self.customer.refresh_token or self.customer.access_token
-        return hashlib.sha256(configured.get_secret_value().encode()).hexdigest()
+    def _fingerprint(self) -> str | None:
+        return fingerprint(self.customer)
 
     def _locked(self) -> sa.Connection:
         """Return a connection that holds the credential's lock beyond its transactions."""
@@ -146,8 +158,11 @@ class ScalevCredential:
         if connection is None:
             with self.engine.connect() as own:
                 return self._read(own)
-        row = connection.execute(sa.select(credentials).where(self._mine)).one_or_none()
-        if row is not None and row.access_token is not None:
+        return self._of_row(connection.execute(sa.select(credentials).where(self._mine)).one_or_none())
+
+    def _of_row(self, row: sa.Row[Any] | None) -> Tokens:
+        """Return the stored tokens if they descend from the configured ones, else those."""
+        if row is not None and row.access_token is not None and row.configured_sha256 == self._fingerprint:
             refresh = None if row.refresh_token is None else self.vault.open_text(row.refresh_token).get_secret_value()
             access = self.vault.open_text(row.access_token).get_secret_value()
             return Tokens(access, refresh, row.access_expires_at)
@@ -179,6 +194,18 @@ class ScalevCredential:
                 set_={name: upsert.excluded[name] for name in values},
             )
         )
+
+
+def stored_tokens(connection: sa.Connection, source_system: str, keys: Collection[str]) -> dict[str, sa.Row[Any]]:
+    """Return the stored tokens of accounts by partition key, still encrypted, in one query.
+
+    Another process may renew some of them later; whoever then sends an old one reads again before it renews.
+    """
+    wanted = credentials.c.partition_key == sa.any_(sa.bindparam(None, list(keys), type_=ARRAY(sa.Text)))
+    query = sa.select(credentials).where(
+        credentials.c.source_system == source_system, credentials.c.access_token.is_not(None), wanted
+    )
+    return {row.partition_key: row for row in connection.execute(query)}
 
 
 class KtspSignIn:

@@ -15,6 +15,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from datetime import datetime
 
 import sqlalchemy as sa
 
@@ -33,24 +34,25 @@ class Head:
     known: Known
     is_given_up: bool = False
     _seen: dict[str, KnownOrder] = field(default_factory=dict)
+    _oldest: datetime | None = None
 
     def is_enough(self, page: Sequence[Glance], *, is_newest_first: bool) -> bool:
-        """Take in a page; return whether the walk may stop behind it. Blocks for one or two short queries."""
+        """Take in a page; return whether the walk may stop behind it. Blocks for one short query."""
         if self.is_given_up or not is_newest_first:
             self.is_given_up = True
             return False
         with self.engine.connect() as connection:
-            found = known.orders(connection, [glance.order_key for glance in page], self.known.late_since)
-            self._seen.update((key, order) for key, order in found.items() if order.is_listed)
-            is_unchanged = all(
-                glance.order_key in self._seen and self._seen[glance.order_key].payload_sha256 == glance.payload_sha256
-                for glance in page
-            )
-            if not is_unchanged or sum(order.is_open for order in self._seen.values()) < self.known.open_orders:
-                return False
-            times = [order.ordered_at for order in self._seen.values()]
-            end = min(times, default=None)
-            newer = sum(end is not None and moment > end for moment in times)
-            expected = known.count_newer(connection, self.account.source_system, self.account.partition_key, end)
-            self.is_given_up = expected != newer
+            keys = [glance.order_key for glance in page]
+            compared = known.compare(connection, self.account, self.known, keys, self._oldest)
+        self._oldest = compared.oldest
+        self._seen.update((key, order) for key, order in compared.found.items() if order.is_listed)
+        is_unchanged = all(
+            glance.order_key in self._seen and self._seen[glance.order_key].payload_sha256 == glance.payload_sha256
+            for glance in page
+        )
+        if not is_unchanged or sum(order.is_open for order in self._seen.values()) < self.known.open_orders:
+            return False
+        end = self._oldest
+        newer = sum(end is not None and order.ordered_at > end for order in self._seen.values())
+        self.is_given_up = compared.newer != newer
         return not self.is_given_up

@@ -24,9 +24,9 @@ from order_assets.settings import (
     Settings,
     SettingsError,
     SourceSystem,
-    _exposed_literals,
-    _key_lines,
-    _line_of,
+    exposed_literals,
+    key_lines,
+    line_of,
     parse_accounts,
 )
 
@@ -145,7 +145,7 @@ def explain(problem: Any, kind: Kind) -> str:
 
 def _read_toml(path: Path, text: str, settings: Settings) -> ImportFile:
     parsed = parse_accounts(text, str(path))
-    lines = _key_lines(text)
+    lines = key_lines(text)
     entries: list[Entry] = []
     sources: dict[SourceKey, GivenSource] = {}
     for system, kind in KINDS.items():
@@ -154,21 +154,21 @@ def _read_toml(path: Path, text: str, settings: Settings) -> ImportFile:
             place: tuple[str | int, ...] = (system, kind.sources, i)
             account = getattr(source, kind.source_name)
             given = {
-                name: Given(_line_of((*place, name), lines), getattr(source, name))
+                name: Given(line_of((*place, name), lines), getattr(source, name))
                 for name in sorted(source.model_fields_set - {kind.source_name, kind.people})
             }
             if system == "scalev" and "base_url" in section.model_fields_set:
-                given["base_url"] = Given(_line_of((system, "base_url"), lines), section.base_url)
-            sources[system, account] = GivenSource(_line_of(place, lines), given)
+                given["base_url"] = Given(line_of((system, "base_url"), lines), section.base_url)
+            sources[system, account] = GivenSource(line_of(place, lines), given)
             for j, person in enumerate(getattr(source, kind.people)):
-                line = _line_of((*place, kind.people, j), lines)
+                line = line_of((*place, kind.people, j), lines)
                 entries.append(Entry(line, system, account, getattr(person, kind.person_name), person))
-    warnings = _exposed_literals(path, text)
+    warnings = exposed_literals(path, text)
     for name in ("scalev", "ktsp", "crawl", "policy"):
         section, own = getattr(parsed, name), getattr(settings.accounts, name)
         for key in sorted(section.model_fields_set - {"stores", "programmes", "base_url"}):
             if getattr(section, key) != getattr(own, key):
-                line = _line_of((name, key), lines)
+                line = line_of((name, key), lines)
                 warnings.append(f"{path}:{line}: {name}.{key} is not imported; it belongs into the accounts file")
     return ImportFile(str(path), tuple(entries), sources, tuple(warnings))
 

@@ -6,7 +6,6 @@ file finds the tokens that were renewed since and keeps them.
 
 from __future__ import annotations
 
-import hashlib
 import json
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -18,13 +17,12 @@ from pydantic import SecretStr, ValidationError
 from sqlalchemy.dialects.postgresql import insert
 
 from order_assets.crawl.accounts import relocate
+from order_assets.crawl.credentials import fingerprint
 from order_assets.crawl.encryption import DecryptionError, Vault
 from order_assets.crawl.import_file import Entry, Given, ImportFile, SourceKey, explain, raise_any
 from order_assets.crawl.roster import KINDS, Kind, is_one_of, open_secrets, source_values
 from order_assets.settings import (
-    KtspMember,
     KtspProgramme,
-    ScalevCustomer,
     ScalevSection,
     ScalevStore,
     Settings,
@@ -159,12 +157,6 @@ def _source_row(key: SourceKey, source: ScalevStore | KtspProgramme, vault: Vaul
 
 
 # Accounts and their tokens
-
-
-def fingerprint(person: ScalevCustomer | KtspMember) -> str | None:
-    """Return what tells the tokens of a person from others (`ops.credentials.configured_sha256`), None without any."""
-    token = person.token if isinstance(person, KtspMember) else person.refresh_token or person.access_token
-    return None if token is None else hashlib.sha256(token.get_secret_value().encode()).hexdigest()
 
 
 def _store_accounts(

@@ -14,11 +14,11 @@ from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from types import TracebackType
-from typing import Self
+from typing import Any, Self
 
 import httpx
 import sqlalchemy as sa
-from sqlalchemy.dialects.postgresql import insert
+from sqlalchemy.dialects.postgresql import ARRAY, insert
 
 from order_assets.clients.http import RawPage, decode
 from order_assets.clients.pagination import Verdict
@@ -28,11 +28,11 @@ from order_assets.crawl.known import Known
 from order_assets.crawl.verdict import RESUMABLE, account_state
 from order_assets.settings import Account
 from order_assets.warehouse.ledger_schema import crawls, order_pages, page_keys, vanished_orders
+from order_assets.warehouse.sql import statement
 
 _RESUME_WITHIN = timedelta(hours=6)  # cursors last as long as nobody knows; a longer gap is not worth the try
 _BATCH_PAGES = 200
-_HELD_BYTES = 32 * 1024 * 1024  # fetched and not yet written; beyond it, fetching waits
-_COUNTS = ("requests", "pages", "bytes")
+_HELD_BYTES = 8 * 1024 * 1024  # fetched and not yet written; beyond it, fetching waits
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,7 +84,7 @@ class Begun:
     """A crawl that may go on: a new one, or one that was interrupted and left pages behind.
 
     `kept_pages`: number of the last page that is kept, 0 if there is none. `parked_until`: the API asked not to be
-    asked again before.
+    asked again before. `is_busy`: another session has the account.
     """
 
     crawl_id: int
@@ -95,6 +95,7 @@ class Begun:
     bytes: int = 0
     orders_seen: int = 0
     parked_until: datetime | None = None
+    is_busy: bool = False
 
 
 class Ledger:
@@ -106,6 +107,7 @@ class Ledger:
         self._vault = vault
         self._run_id = run_id
         self._ciphers: dict[tuple[str, str], PageCipher] = {}
+        self._begun: set[int] = set()
         self._queue: asyncio.Queue[tuple[Account, int, KeptPage | CrawlResult, asyncio.Future[None]]] = asyncio.Queue()
         self._held = 0
         self._room = asyncio.Event()
@@ -133,60 +135,65 @@ class Ledger:
         await asyncio.wait({joined, self._writer}, return_when=asyncio.FIRST_COMPLETED)
         joined.cancel()
 
-    def begin(self, account: Account, *, late: timedelta, now: datetime) -> Begun:
-        """Open a crawl of an account that this session holds, or reopen the one that was interrupted. Blocks.
+    def begin(self, held: Sequence[Account], *, late: timedelta, now: datetime) -> dict[str, Begun]:
+        """Open crawls of accounts of one source that this session holds, or reopen interrupted ones. Blocks.
 
-        A crawl that is called running can only be one whose process is gone, since its account was free.
+        A crawl that is called running can only be one whose process is gone, since its account was free. Returns them
+        by partition key.
+        """
+        if not held:
+            return {}
+        system, keys = held[0].source_system, [account.partition_key for account in held]
+        begun: dict[str, Begun] = {}
+        with self._engine.begin() as connection:
+            what = known.of_accounts(connection, system, keys, late=late, now=now)
+            parked = {key: last for key, (_, last) in what.items() if _is_parked(last, now)}
+            if parked:
+                mine = crawls.c.crawl_id == sa.any_(sa.bindparam("ids", type_=ARRAY(sa.BigInteger)))
+                connection.execute(
+                    sa.update(crawls).where(mine).values(run_id=self._run_id),
+                    {"ids": [last.crawl_id for last in parked.values()]},
+                )
+            for key, last in parked.items():
+                counts = (last.requests, last.pages, last.bytes, last.orders_seen)
+                begun[key] = Begun(last.crawl_id, what[key][0], 0, *counts, parked_until=last.resume_at)
+            stopped = {
+                last.crawl_id: key for key, (_, last) in what.items() if key not in parked and _can_go_on(last, now)
+            }
+            if stopped:
+                ids = {"crawl_ids": list(stopped), "run_id": self._run_id}
+                for row in connection.execute(statement("crawl/reopen"), ids):
+                    key = stopped[row.crawl_id]
+                    counts = (row.last_page, row.requests, row.pages, int(row.bytes))
+                    begun[key] = Begun(row.crawl_id, what[key][0], *counts)
+            fresh = [key for key in keys if key not in begun]
+            if fresh:
+                mine_alone = {"source_system": system, "keys": fresh, "run_id": None, "crawl_ids": []}
+                connection.execute(statement("crawl/interrupt"), mine_alone)
+                begun |= {
+                    key: Begun(crawl_id, what[key][0]) for key, crawl_id in self._open(connection, system, fresh, now)
+                }
+        self._begun.update(each.crawl_id for each in begun.values())
+        return begun
+
+    def note_busy(self, account: Account, *, late: timedelta, now: datetime) -> Begun:
+        """Note a crawl of an account that another session is crawling, only to say so. Blocks.
+
+        It is never called running, so that it cannot be taken for one that was interrupted.
         """
         system, key = account.source_system, account.partition_key
         with self._engine.begin() as connection:
-            what = known.of_account(connection, system, key, late=late, now=now)
-            last = connection.execute(
-                sa.select(crawls)
-                .where(crawls.c.source_system == system, crawls.c.partition_key == key)
-                .order_by(crawls.c.crawl_id.desc())
-                .limit(1)
-            ).one_or_none()
-            if last is not None and last.status == "parked" and last.resume_at is not None and last.resume_at > now:
-                mine = crawls.c.crawl_id == last.crawl_id
-                connection.execute(sa.update(crawls).where(mine).values(run_id=self._run_id))
-                counts = {name: getattr(last, name) for name in _COUNTS}
-                return Begun(last.crawl_id, what, parked_until=last.resume_at, orders_seen=last.orders_seen, **counts)
-            if last is not None and _can_go_on(last, now):
-                connection.execute(
-                    sa.update(crawls)
-                    .where(crawls.c.crawl_id == last.crawl_id)
-                    .values(status="running", reason=None, reason_words=None, resume_at=None, finished_at=None,
-                            loaded_at=None, run_id=self._run_id)
-                )  # fmt: skip
-                kept = connection.execute(
-                    sa.select(
-                        sa.func.coalesce(sa.func.max(order_pages.c.page_number), 0),
-                        sa.func.count(),
-                        sa.func.coalesce(sa.func.sum(sa.func.octet_length(order_pages.c.body)), 0),
-                    ).where(order_pages.c.crawl_id == last.crawl_id)
-                ).one()
-                # A process that was killed left no counts.
-                requests, pages, size = (
-                    max(*pair)
-                    for pair in zip((last.requests, last.pages, last.bytes), (kept[1], kept[1], kept[2]), strict=True)
-                )
-                return Begun(last.crawl_id, what, kept[0], int(requests), int(pages), int(size))
-            self._interrupt(connection, crawls.c.source_system == system, crawls.c.partition_key == key)
-            return Begun(self._open(connection, account, now), what)
+            what = known.of_accounts(connection, system, [key], late=late, now=now)
+            ((_, crawl_id),) = self._open(connection, system, [key], now)
+            noted = sa.update(crawls).where(crawls.c.crawl_id == crawl_id).values(status="parked", reason="timeout")
+            connection.execute(noted)
+        return Begun(crawl_id, what[key][0], is_busy=True)
 
-    def note_busy(self, account: Account, *, late: timedelta, now: datetime) -> Begun:
-        """Open a crawl of an account that another session is crawling, only to say so. Blocks."""
-        with self._engine.begin() as connection:
-            what = known.of_account(connection, account.source_system, account.partition_key, late=late, now=now)
-            return Begun(self._open(connection, account, now), what)
-
-    def _open(self, connection: sa.Connection, account: Account, now: datetime) -> int:
-        opened = insert(crawls).values(
-            source_system=account.source_system, partition_key=account.partition_key, mode="full", started_at=now,
-            status="running", run_id=self._run_id,
-        )  # fmt: skip
-        return int(connection.execute(opened.returning(crawls.c.crawl_id)).scalar_one())
+    def _open(
+        self, connection: sa.Connection, source_system: str, keys: Sequence[str], now: datetime
+    ) -> list[tuple[str, int]]:
+        values = {"source_system": source_system, "keys": list(keys), "now": now, "run_id": self._run_id}
+        return [(row.partition_key, row.crawl_id) for row in connection.execute(statement("crawl/open"), values)]
 
     def kept_pages(self, account: Account, crawl_id: int) -> Iterator[RawPage]:
         """Yield the readable pages of a crawl's first pass, in the order they were fetched. Blocks."""
@@ -206,27 +213,15 @@ class Ledger:
                     yield RawPage(row.http_status, httpx.Headers(), row.content_encoding, body, content, row.fetched_at)
 
     def close_interrupted(self) -> None:
-        """Close the crawls of this run that were under way when it was stopped. Blocks."""
-        with self._engine.begin() as connection:
-            self._interrupt(connection, crawls.c.run_id == self._run_id)
+        """Close the crawls that were under way here when the run was stopped. Blocks.
 
-    @staticmethod
-    def _interrupt(connection: sa.Connection, *which: sa.ColumnElement[bool]) -> None:
-        kept = sa.select(order_pages).where(order_pages.c.crawl_id == crawls.c.crawl_id).correlate(crawls).subquery()
-        count = sa.select(sa.func.count()).select_from(kept).scalar_subquery()
-        seen = sa.select(sa.func.coalesce(sa.func.sum(kept.c["items"]), 0)).scalar_subquery()
-        connection.execute(
-            sa.update(crawls)
-            .where(crawls.c.status == "running", *which)
-            .values(
-                status="incomplete",
-                reason="timeout",
-                reason_words="interrupted: the run ended before the crawl did",
-                finished_at=sa.func.now(),
-                pages=count,
-                orders_seen=seen,
-            )
-        )
+        Others of the run, in another process, may go on; and an account may be with another run by now.
+        """
+        mine: dict[str, object] = {
+            "source_system": None, "keys": [], "run_id": self._run_id, "crawl_ids": list(self._begun),
+        }  # fmt: skip
+        with self._engine.begin() as connection:
+            connection.execute(statement("crawl/interrupt"), mine)
 
     async def keep(self, account: Account, crawl_id: int, page: KeptPage) -> None:
         """Hand a page to the writer; waits only while too much is waiting to be written."""
@@ -261,8 +256,9 @@ class Ledger:
                 while not self._queue.empty():
                     batch.append(self._queue.get_nowait())
                 for *_, done in batch:
-                    done.set_exception(error)
-                    done.exception()  # whoever waits gets it; where nobody does, it is not to be complained about
+                    if not done.done():  # who waited may have been canceled
+                        done.set_exception(error)
+                        done.exception()  # whoever waits gets it; where nobody does, it is not to be complained about
                 self._room.set()
                 raise
             for *_, item, done in batch:
@@ -343,29 +339,48 @@ class Ledger:
 
     def _cipher_of(self, connection: sa.Connection, wanted: Collection[Account]) -> dict[tuple[str, str], PageCipher]:
         """Return the ciphers of accounts; a data key is made for those that have none."""
-        for account in {account for account in wanted if _key(account) not in self._ciphers}:
-            mine = sa.and_(
-                page_keys.c.source_system == account.source_system, page_keys.c.partition_key == account.partition_key
-            )
-            stored = sa.select(page_keys.c.wrapped_key).where(mine)
-            wrapped = connection.execute(stored).scalar_one_or_none()
-            if wrapped is None:
-                fresh = insert(page_keys).values(
-                    source_system=account.source_system,
-                    partition_key=account.partition_key,
-                    wrapped_key=self._vault.seal(PageCipher.new_key()),
-                )
-                connection.execute(fresh.on_conflict_do_nothing())
-                wrapped = connection.execute(stored).scalar_one()  # ours, or that of whoever was first
-            self._ciphers[_key(account)] = PageCipher.of(self._vault.open(wrapped))
+        missing = {_key(account) for account in wanted if _key(account) not in self._ciphers}
+        if missing:
+            for system in {system for system, _ in missing}:
+                keys = [key for of, key in missing if of == system]
+                found = self._page_keys(connection, system, keys)
+                fresh = [
+                    {
+                        "source_system": system,
+                        "partition_key": key,
+                        "wrapped_key": self._vault.seal(PageCipher.new_key()),
+                    }
+                    for key in keys
+                    if key not in found
+                ]
+                if fresh:
+                    connection.execute(insert(page_keys).on_conflict_do_nothing(), fresh)
+                    found = self._page_keys(connection, system, keys)  # ours, or those of whoever was first
+                for key, wrapped in found.items():
+                    self._ciphers[system, key] = PageCipher.of(self._vault.open(wrapped))
         return {_key(account): self._ciphers[_key(account)] for account in wanted}
+
+    @staticmethod
+    def _page_keys(connection: sa.Connection, source_system: str, keys: Sequence[str]) -> dict[str, bytes]:
+        wanted = page_keys.c.partition_key == sa.any_(sa.bindparam(None, list(keys), type_=ARRAY(sa.Text)))
+        query = sa.select(page_keys.c.partition_key, page_keys.c.wrapped_key).where(
+            page_keys.c.source_system == source_system, wanted
+        )
+        return {row.partition_key: row.wrapped_key for row in connection.execute(query)}
 
 
 def _key(account: Account) -> tuple[str, str]:
     return account.source_system, account.partition_key
 
 
-def _can_go_on(last: sa.Row[tuple[object, ...]], now: datetime) -> bool:
+def _is_parked(last: sa.Row[Any], now: datetime) -> bool:
+    """Whether the API asked not to be asked for this account yet."""
+    return bool(last.status == "parked" and last.resume_at is not None and last.resume_at > now)
+
+
+def _can_go_on(last: sa.Row[Any], now: datetime) -> bool:
     """Whether a crawl stopped for a reason that says nothing against the pages it left behind."""
+    if last.crawl_id is None or last.started_at < now - _RESUME_WITHIN:
+        return False
     stopped = last.status in {"incomplete", "parked", "failed"} and last.pages > 0 and last.reason in RESUMABLE
-    return bool(last.started_at > now - _RESUME_WITHIN and (last.status == "running" or stopped))
+    return bool(last.status == "running" or stopped)

@@ -6,10 +6,9 @@ import asyncio
 import contextlib
 import signal
 import threading
-from collections.abc import Callable, Collection, Coroutine, Sequence
+from collections.abc import Callable, Collection, Coroutine, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
-from urllib.parse import urlsplit
 
 import sqlalchemy as sa
 
@@ -18,8 +17,9 @@ from order_assets.clients.ktsp import KtspClient
 from order_assets.clients.pagination import CursorWalk, NumberWalk
 from order_assets.clients.scalev import ScalevClient
 from order_assets.crawl import roster
-from order_assets.crawl.crawler import Mode, Plan, crawl
-from order_assets.crawl.credentials import KtspCredential, KtspSignIn, ScalevCredential
+from order_assets.crawl.account_crawl import Mode, Plan
+from order_assets.crawl.crawler import crawl
+from order_assets.crawl.credentials import KtspCredential, KtspSignIn, ScalevCredential, stored_tokens
 from order_assets.crawl.encryption import Vault
 from order_assets.crawl.ledger import CrawlResult, Ledger
 from order_assets.crawl.limiter import SharedGate
@@ -40,6 +40,7 @@ class _Run:
     ledger: Ledger
     session: Session
     plan: Plan
+    stored: Mapping[str, sa.Row[Any]]
     on_result: OnResult
 
     def gate(self, base_url: str, section: ScalevSection | KtspSection) -> SharedGate:
@@ -47,7 +48,7 @@ class _Run:
         return SharedGate(
             self.engine,
             self.session,
-            urlsplit(base_url).netloc.rpartition("@")[2],
+            base_url,
             max_in_flight=section.max_in_flight,
             requests_per_second=section.requests_per_second,
             patience_seconds=self.settings.accounts.crawl.patience_seconds,
@@ -84,6 +85,7 @@ def crawl_accounts(  # noqa: PLR0913 - what to crawl, with what, for whom, and h
     ledger = Ledger(engine, vault, run_id)
     with engine.connect() as connection:
         found = roster.effective(connection, settings, vault, source_system, keys)
+        stored = stored_tokens(connection, source_system, keys)
     plan = Plan(
         mode=mode,
         full_crawl_days=settings.accounts.crawl.full_crawl_days,
@@ -92,7 +94,7 @@ def crawl_accounts(  # noqa: PLR0913 - what to crawl, with what, for whom, and h
         allow_shrink=allow_shrink,
     )
     with Session(engine) as session:
-        run = _Run(settings, engine, vault, ledger, session, plan, on_result)
+        run = _Run(settings, engine, vault, ledger, session, plan, stored, on_result)
         lost: list[tuple[Account, Walker]] = [
             (Account(source_system, *key.partition("/")[::2], "UTC", "XXX"), NoCredential()) for key in found.left_out
         ]
@@ -140,7 +142,9 @@ async def _crawl_scalev(run: _Run, section: ScalevSection, lost: Sequence[tuple[
             (
                 Account("scalev", store.store_id, customer.name, store.time_zone, store.currency),
                 ScalevWalker(
-                    client, ScalevCredential(run.engine, run.vault, client, store, customer), CursorWalk(max_pages)
+                    client,
+                    ScalevCredential(run.engine, run.vault, client, store, customer, run.stored),
+                    CursorWalk(max_pages),
                 ),
             )
             for store in section.stores

@@ -8,6 +8,7 @@ lock is void.
 from __future__ import annotations
 
 import threading
+from collections.abc import Sequence
 from types import TracebackType
 from typing import Self
 
@@ -16,6 +17,16 @@ import sqlalchemy as sa
 from order_assets.warehouse.ledger_schema import api_leases, crawl_sessions
 
 PRESENCE = 7_205_103  # any number; the class of the locks that say "this session lives"; see sql/pace/lease
+
+
+_HOLD = sa.text(
+    "select a.partition_key, pg_try_advisory_lock(hashtextextended(:prefix || a.partition_key, 0)) as is_ours"
+    " from unnest(cast(:keys as text [])) as a (partition_key)"
+)
+_LET_GO = sa.text(
+    "select pg_advisory_unlock(hashtextextended(:prefix || a.partition_key, 0))"
+    " from unnest(cast(:keys as text [])) as a (partition_key)"
+)
 
 
 class Session:
@@ -45,14 +56,17 @@ class Session:
                 self._connection.invalidate()
                 self._connection.close()
 
-    def hold(self, source_system: str, partition_key: str) -> bool:
-        """Take an account for this session; return False if another session has it."""
-        key = sa.func.hashtextextended(f"order_assets crawl {source_system} {partition_key}", 0)
+    def hold(self, source_system: str, keys: Sequence[str]) -> set[str]:
+        """Take accounts for this session; return those that no other session has."""
         with self._turn:
-            return bool(self._connection.execute(sa.select(sa.func.pg_try_advisory_lock(key))).scalar_one())
+            rows = self._connection.execute(
+                _HOLD, {"keys": list(keys), "prefix": f"order_assets crawl {source_system} "}
+            )
+            return {row.partition_key for row in rows if row.is_ours}
 
-    def let_go(self, source_system: str, partition_key: str) -> None:
-        """Give an account back."""
-        key = sa.func.hashtextextended(f"order_assets crawl {source_system} {partition_key}", 0)
+    def let_go(self, source_system: str, keys: Sequence[str]) -> None:
+        """Give accounts back."""
         with self._turn:
-            self._connection.execute(sa.select(sa.func.pg_advisory_unlock(key)))
+            self._connection.execute(
+                _LET_GO, {"keys": list(keys), "prefix": f"order_assets crawl {source_system} "}
+            ).all()

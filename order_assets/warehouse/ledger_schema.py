@@ -213,7 +213,7 @@ unknown_fields = sa.Table(
     sa.Column("source_system", sa.Text(), primary_key=True, comment="scalev or ktsp"),
     sa.Column("field", sa.Text(), primary_key=True, comment="Path of the field within an order"),
     sa.Column("value", sa.Text(), primary_key=True, comment="Undocumented value of a documented field, else empty"),
-    _col("orders", sa.BigInteger(), "How often it was loaded"),
+    _col("occurrences", sa.BigInteger(), "How often it came, in all pages that were loaded"),
     _col("first_crawl_id", sa.BigInteger(), "Crawl that brought it first"),
     _col("last_crawl_id", sa.BigInteger(), "Crawl that brought it last"),
     schema="ops",

@@ -146,7 +146,7 @@ class FactsLoad:
     def _note_unknown(self, crawl_ids: Sequence[int]) -> None:
         """Add what the APIs sent beyond their documents to `ops.unknown_fields`."""
         rows = [
-            {"source_system": system, "field": field, "value": value, "orders": count,
+            {"source_system": system, "field": field, "value": value, "occurrences": count,
              "first_crawl_id": min(crawl_ids), "last_crawl_id": max(crawl_ids)}
             for (system, field, value), count in sorted(self._unknown.items())
         ]  # fmt: skip
@@ -157,7 +157,7 @@ class FactsLoad:
                 add.on_conflict_do_update(
                     index_elements=["source_system", "field", "value"],
                     set_={
-                        "orders": known.orders + add.excluded.orders,
+                        "occurrences": known.occurrences + add.excluded.occurrences,
                         "last_crawl_id": sa.func.greatest(known.last_crawl_id, add.excluded.last_crawl_id),
                     },
                 ),

@@ -16,6 +16,7 @@ from order_assets.clients.ktsp import KtspClient
 from order_assets.clients.pagination import CursorWalk, NumberWalk
 from order_assets.clients.scalev import ScalevClient
 from order_assets.crawl import accounts, crawler, facts
+from order_assets.crawl.account_crawl import Plan
 from order_assets.crawl.credentials import KtspCredential, KtspSignIn, ScalevCredential
 from order_assets.crawl.encryption import Vault
 from order_assets.crawl.ledger import CrawlResult, Ledger
@@ -26,8 +27,8 @@ from order_assets.sandbox.world import WorldSpec
 from order_assets.settings import Account, KtspProgramme, ScalevStore, Settings
 from order_assets.warehouse.load import LoadCounts
 
-FULL = crawler.Plan(mode="full", busy_seconds=0)
-AUTO = crawler.Plan(mode="auto", busy_seconds=0)
+FULL = Plan(mode="full", busy_seconds=0)
+AUTO = Plan(mode="auto", busy_seconds=0)
 SPEC = WorldSpec(seed=5, stores=2, customers_per_store=5, members=5, orders_per_account=6)
 
 
@@ -83,14 +84,14 @@ class Installation:
         *,
         at_once: int = 8,
         run_id: str = "run-1",
-        plan: crawler.Plan = FULL,
+        plan: Plan = FULL,
     ) -> dict[str, CrawlResult]:
         """Crawl everyone, or only some, as one process does; return the results by partition key."""
         with Session(self.engine) as session:
             return asyncio.run(self._crawl(only, at_once, run_id, session, plan))
 
     async def _crawl(
-        self, only: Collection[str] | None, at_once: int, run_id: str, session: Session, plan: crawler.Plan
+        self, only: Collection[str] | None, at_once: int, run_id: str, session: Session, plan: Plan
     ) -> dict[str, CrawlResult]:
         reported: list[CrawlResult] = []
         async with AsyncExitStack() as stack:

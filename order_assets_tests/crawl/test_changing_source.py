@@ -8,12 +8,12 @@ from typing import Any
 import pytest
 import sqlalchemy as sa
 
-from order_assets.crawl import crawler
+from order_assets.crawl.account_crawl import Plan
 from order_assets.sandbox.testing import RunningSandbox, serve
 from order_assets.sandbox.world import WorldSpec
 from order_assets_tests.crawl.parts import AUTO, FULL, Installation
 
-HEAD = crawler.Plan(mode="head", busy_seconds=0)
+HEAD = Plan(mode="head", busy_seconds=0)
 SPEC = WorldSpec(seed=23, stores=2, customers_per_store=10, members=10, orders_per_account=30)
 OPEN = {"draft", "pending", "confirmed", "in_process", "ready", "shipped"}
 LATE_DAYS = 14
@@ -75,7 +75,7 @@ def _same(truth: dict[tuple[str, str], tuple[Any, ...]], facts: dict[tuple[str, 
     return True
 
 
-def _round(installation: Installation, plan: crawler.Plan, number: int) -> dict[str, Any]:
+def _round(installation: Installation, plan: Plan, number: int) -> dict[str, Any]:
     results = installation.crawl(plan=plan, run_id=f"round-{number}")
     assert {result.verdict.reason for result in results.values()} == {"ok"}
     installation.load(run_id=f"round-{number}")
@@ -124,7 +124,7 @@ def _needed(sandbox: RunningSandbox, account: str, size: int) -> int:
 
 @pytest.mark.parametrize("plan", [AUTO, HEAD], ids=["auto", "head"])
 def test_an_unchanged_refresh_costs_what_the_open_orders_need(
-    installation: Installation, sandbox: RunningSandbox, plan: crawler.Plan
+    installation: Installation, sandbox: RunningSandbox, plan: Plan
 ) -> None:
     """Without it, each hour would fetch the whole history of thousands of accounts again."""
     _round(installation, FULL, 0)
@@ -221,7 +221,7 @@ def test_a_full_crawl_is_due_again_after_a_while(installation: Installation, san
 
 
 def _delete_and_crawl(
-    installation: Installation, sandbox: RunningSandbox, plan: crawler.Plan = FULL
+    installation: Installation, sandbox: RunningSandbox, plan: Plan = FULL
 ) -> tuple[str, list[Mapping[str, Any]]]:
     """Delete the second order of an account at the source, crawl and load; return the account and its orders."""
     account = sandbox.world.stores[0].customers[1].account
@@ -296,7 +296,7 @@ def test_a_history_that_suddenly_shrinks_is_distrusted(
     else:
         assert (result.verdict.status, result.verdict.reason) == ("incomplete", "history_shrank")
     assert _facts(installation, deleted=True) == {}
-    believed = installation.crawl([account], plan=crawler.Plan(mode="full", allow_shrink=True), run_id="believed")
+    believed = installation.crawl([account], plan=Plan(mode="full", allow_shrink=True), run_id="believed")
     installation.load()
     assert believed[account].verdict.is_complete
     assert _facts(installation).keys() & {(account, _code(order)) for order in world.orders(account)} == {

@@ -13,7 +13,7 @@ from pydantic import SecretStr
 from order_assets.clients.http import RawPage
 from order_assets.crawl import checking
 from order_assets.crawl.checking import Chosen, Finding, GateOf, Outcome
-from order_assets.crawl.importing import fingerprint
+from order_assets.crawl.credentials import fingerprint
 from order_assets.crawl.session import Session
 from order_assets.sandbox.state import Options
 from order_assets.sandbox.testing import RunningSandbox, serve

@@ -177,6 +177,19 @@ SCALEV_FAULTS: dict[str, tuple[str, str, int | None]] = {
     "bad_json:from_page=1": ("incomplete", "bad_json", SMALL_PAGE),
     "bad_envelope": ("failed", "bad_envelope", 0),
     "bad_envelope:from_page=1": ("incomplete", "bad_envelope", SMALL_PAGE),
+    "cursor_expired": ("complete", "ok", ALL),
+    "cursor_expired:from_page=3": ("complete", "ok", ALL),
+    "rate_limited:from_page=1:reset=7200": ("parked", "rate_limited", SMALL_PAGE),
+    "empty_body": ("failed", "bad_json", 0),
+    "no_content:from_page=1": ("incomplete", "bad_json", SMALL_PAGE),
+    "bom": ("complete", "ok", ALL),
+    "half_surrogate": ("complete", "ok", ALL),
+    "odd_numbers": ("complete", "ok", ALL),
+    "new_fields": ("complete", "ok", ALL),
+    "new_values": ("complete", "ok", ALL),
+    "unsorted": ("complete", "ok", ALL),
+    "oldest_first": ("complete", "ok", ALL),
+    "shifted": ("complete", "ok", ALL),
 }
 KTSP_FAULTS: dict[str, tuple[str, str, int | None]] = {
     "token_expired": ("failed", "token_expired", 0),
@@ -196,8 +209,18 @@ KTSP_FAULTS: dict[str, tuple[str, str, int | None]] = {
     "api_error:times=1": ("complete", "ok", ALL),
     "api_error:code=3:from_page=1": ("incomplete", "api_error", SMALL_PAGE),
     "member_not_found": ("failed", "member_not_found", 0),
+    "more_lies:pages=2": ("complete", "ok", ALL),
+    # An empty page that announces more is a legal end here; once the history is known, it counts as shrunk.
+    "endless_empty": ("complete", "ok", SMALL_PAGE),
+    "empty_body:from_page=1": ("incomplete", "bad_json", SMALL_PAGE),
+    "no_content": ("failed", "bad_json", 0),
+    "bom": ("complete", "ok", ALL),
+    "half_surrogate": ("complete", "ok", ALL),
+    "new_fields": ("complete", "ok", ALL),
+    "unsorted": ("complete", "ok", ALL),
+    "shifted": ("complete", "ok", ALL),
 }
-_MATRIX_SPEC = WorldSpec(seed=11, stores=1, customers_per_store=70, members=40, orders_per_account=25)
+_MATRIX_SPEC = WorldSpec(seed=11, stores=1, customers_per_store=90, members=55, orders_per_account=25)
 
 
 @pytest.fixture
@@ -249,6 +272,19 @@ def test_every_fault_is_one_accounts_verdict(
     assert {row["partition_key"]: row["n"] for row in held} == {
         account: result.orders_seen for account, result in results.items() if result.orders_seen
     }, "good pages count, whatever came after them"
+    _check_unknown_fields(installation)
+
+
+def _check_unknown_fields(installation: Installation) -> None:
+    """What the documents do not know is kept and counted, and costs no order."""
+    rows = installation.rows("select source_system, field, value, occurrences > 0 as some from ops.unknown_fields")
+    assert {(row["source_system"], row["field"], row["value"]) for row in rows if row["some"]} == {
+        ("scalev", "loyalty_tier", ""),
+        ("scalev", "store.region", ""),
+        ("scalev", "orderlines[].tax_hint", ""),
+        ("scalev", "status", "teleported"),
+        ("ktsp", "loyalty_tier", ""),
+    }
 
 
 def _check_states(installation: Installation, faults: dict[str, str]) -> None:
@@ -274,7 +310,7 @@ def _check_bad_pages(installation: Installation, faults: dict[str, str]) -> None
             "select partition_key from raw.order_pages inner join ops.crawls using (crawl_id) where items is null"
         )
     }
-    kinds = ("bad_json", "bad_envelope", "cursor_rejected", "api_error")
+    kinds = ("bad_json", "bad_envelope", "cursor_rejected", "api_error", "empty_body", "no_content")
     assert unread == {
         account
         for account, fault in faults.items()

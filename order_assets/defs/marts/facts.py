@@ -3,12 +3,15 @@
 from collections.abc import Iterator
 
 import dagster as dg
+import sqlalchemy as sa
 
 from order_assets.crawl.facts import load_pending
 from order_assets.defs.marts.tables import RAW_PAGES, mart, mart_spec, row_count
 from order_assets.defs.raw.order_pages import QUIET
 from order_assets.defs.resources import WarehouseResource
+from order_assets.warehouse.ledger_schema import unknown_fields
 
+_NAMED = 20
 TABLES = ("order_facts", "order_lifecycle", "discount_facts", "dim_store", "dim_customer")
 
 
@@ -18,6 +21,7 @@ def facts(context: dg.AssetExecutionContext, warehouse: WarehouseResource) -> It
     counts = load_pending(warehouse.engine, warehouse.settings, context.run.run_id)
     context.log.info("%d orders are new, %d changed", counts.orders_new, counts.orders_changed)
     with warehouse.engine.connect() as connection:
+        undocumented = connection.execute(sa.select(unknown_fields.c.field).distinct().limit(_NAMED)).scalars().all()
         for name in TABLES:
             yield dg.MaterializeResult(
                 asset_key=mart(name),
@@ -27,6 +31,7 @@ def facts(context: dg.AssetExecutionContext, warehouse: WarehouseResource) -> It
                     "orders changed": counts.orders_changed,
                     "orders sent again unchanged": counts.orders_unchanged,
                     "stale payloads ignored": counts.stale_payloads,
+                    "undocumented fields (ops.unknown_fields)": ", ".join(sorted(undocumented)) or "none",
                     "months touched": ", ".join(f"{month:%Y-%m}" for month in sorted(counts.months)) or "none",
                 },
             )

@@ -450,7 +450,7 @@ CREATE TABLE ops.unknown_fields (
     source_system TEXT NOT NULL,
     field TEXT NOT NULL,
     value TEXT NOT NULL,
-    orders BIGINT NOT NULL,
+    occurrences BIGINT NOT NULL,
     first_crawl_id BIGINT NOT NULL,
     last_crawl_id BIGINT NOT NULL,
     CONSTRAINT unknown_fields_pkey PRIMARY KEY (source_system, field, value)
@@ -464,7 +464,7 @@ COMMENT ON COLUMN ops.unknown_fields.field IS 'Path of the field within an order
 
 COMMENT ON COLUMN ops.unknown_fields.value IS 'Undocumented value of a documented field, else empty';
 
-COMMENT ON COLUMN ops.unknown_fields.orders IS 'How often it was loaded';
+COMMENT ON COLUMN ops.unknown_fields.occurrences IS 'How often it came, in all pages that were loaded';
 
 COMMENT ON COLUMN ops.unknown_fields.first_crawl_id IS 'Crawl that brought it first';
 

@@ -1,5 +1,6 @@
 -- Our share of a host's places: an equal part, of what the other living sessions leave, but never less than is in
--- use. The caller holds the row of the host, so that sessions divide one after another.
+-- use. Where there are more sessions than places, they take turns by the second. The caller holds the row of the host,
+-- so that sessions divide one after another.
 with living as (
     select objid::bigint as session_id
     from pg_locks
@@ -20,14 +21,26 @@ others as (
     where l.host = :host and l.session_id <> :session_id
 ),
 
-share as (
+among as (
     select
-        cast(:limit as int) / (count(*) + 1)
-        + case
-            when count(*) filter (where session_id < :session_id) < cast(:limit as int) % (count(*) + 1) then 1 else 0
-        end as fair,
+        count(*) + 1 as sessions,
+        count(*) filter (where session_id < :session_id) as before_us,
         cast(:limit as int) - coalesce(sum(places), 0) as free
     from others
+),
+
+share as (
+    select
+        free,
+        cast(:limit as int) / sessions
+        + case
+            when
+                (before_us + case when sessions > cast(:limit as int) then turn else 0 end) % sessions
+                < cast(:limit as int) % sessions
+                then 1
+            else 0
+        end as fair
+    from among cross join (select floor(extract(epoch from clock_timestamp()))::bigint as turn) as clock
 )
 
 insert into ops.api_leases (host, session_id, places)
