@@ -16,7 +16,7 @@ import sqlalchemy as sa
 import typer
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
 
-from order_assets import cli_accounts, runtime
+from order_assets import cli_accounts, cli_model, runtime
 from order_assets import settings as configuration
 from order_assets.cli_common import (
     FAILED,
@@ -49,6 +49,7 @@ app = typer.Typer(
 db_app = typer.Typer(help="The embedded PostgreSQL.", no_args_is_help=True)
 sandbox_app = typer.Typer(help="Both APIs as a local server with believable data.", no_args_is_help=True)
 app.add_typer(cli_accounts.app, name="accounts")
+app.add_typer(cli_model.app)
 app.add_typer(db_app, name="db")
 app.add_typer(sandbox_app, name="sandbox")
 

@@ -97,6 +97,7 @@ Name = Annotated[str, AfterValidator(_account_name)]
 BaseUrl = Annotated[str, AfterValidator(_base_url)]
 PositiveInt = Annotated[int, Field(ge=1, strict=True)]
 PositiveRate = Annotated[float, Field(gt=0, strict=True)]
+Limit = Annotated[float, Field(ge=0, strict=True, allow_inf_nan=False)]
 
 
 class _Model(BaseModel):
@@ -186,6 +187,26 @@ class PolicySection(_Model):
     store_geography: StrictBool = False
 
 
+class ChecksSection(_Model):
+    """Everything below `[checks]`: limits of the data-quality checks (model.md section 4).
+
+    `..._percent` of the rows: more is an error, not a warning; of the `volume_...`, percent of a usual day's orders.
+    """
+
+    residual_negative_percent: Limit = 1.0
+    residual_large_percent: Limit = 1.0
+    residual_large_share_percent: Limit = 20.0
+    recognised_without_date_percent: Limit = 5.0
+    unknown_status_percent: Limit = 1.0
+    header_vs_lines_percent: Limit = 2.0
+    currency_defaulted_percent: Limit = 5.0
+    fresh_hours: Limit = 24.0
+    stale_hours: Limit = 72.0
+    volume_low_percent: Limit = 50.0
+    volume_high_percent: Limit = 200.0
+    volume_least_orders: Limit = 10.0
+
+
 class AccountsFile(_Model):
     """A whole accounts file."""
 
@@ -193,6 +214,7 @@ class AccountsFile(_Model):
     ktsp: KtspSection = KtspSection()
     crawl: CrawlSection = CrawlSection()
     policy: PolicySection = PolicySection()
+    checks: ChecksSection = ChecksSection()
 
 
 @dataclass(frozen=True, slots=True)

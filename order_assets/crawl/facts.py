@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
+from datetime import datetime
 
 import sqlalchemy as sa
 from sqlalchemy.dialects.postgresql import ARRAY
@@ -27,15 +28,22 @@ _DERIVE: dict[str, Callable[[Sequence[Page], Policy, str], Frames]] = {"scalev":
 
 
 @dataclass(frozen=True, slots=True)
-class _Pending:
+class Fetched:
+    """A finished crawl with pages: whose it is, and how many orders its pages list."""
+
     crawl_id: int
+    account: tuple[str, str]
     items: int
 
 
 def policy_of(settings: Settings) -> Policy:
     """Return the merchant's choices as the domain takes them."""
     section = settings.accounts.policy
-    return Policy(recognition=section.recognition, store_geography=section.store_geography)
+    return Policy(
+        recognition=section.recognition,
+        store_geography=section.store_geography,
+        store_email_phone_hmac=section.store_email_phone_hmac,
+    )
 
 
 def load_pending(
@@ -51,12 +59,12 @@ def load_pending(
     vault = Vault(settings.keys.encryption)
     total = LoadCounts()
     with engine.connect() as connection:
-        pending = _pending(connection)
-    for batch in _batches(pending):
+        pending = fetched(connection, crawls.c.loaded_at.is_(None))
+    for batch in batches(pending, BATCH_ORDERS):
         try:
             counts = _load(engine, batch, vault, settings, run_id)
         except Exception as error:
-            if _is_of_the_database(error):
+            if is_of_the_database(error):
                 raise
             counts = _load_one_by_one(engine, batch, vault, settings, run_id)
         total += counts
@@ -68,7 +76,7 @@ def _load(engine: sa.Engine, batch: Sequence[int], vault: Vault, settings: Setti
     with engine.begin() as connection:
         load = FactsLoad(connection)
         waiting = _still_pending(connection, batch)  # another load may have come first and taken some
-        for frames in _frames(connection, waiting, vault, settings):
+        for frames in frames_of(connection, waiting, vault, settings):
             load.add(frames)
         return load.merge(waiting, run_id)
 
@@ -82,7 +90,7 @@ def _load_one_by_one(
         try:
             total += _load(engine, [crawl_id], vault, settings, run_id)
         except Exception as error:
-            if _is_of_the_database(error):
+            if is_of_the_database(error):
                 raise
             # The type alone: the message may quote the row.
             words = f"its pages are kept but could not be loaded ({type(getattr(error, 'orig', error)).__name__})"
@@ -95,7 +103,7 @@ def _load_one_by_one(
     return total
 
 
-def _is_of_the_database(error: Exception) -> bool:
+def is_of_the_database(error: Exception) -> bool:
     """Whether the server or the connection is at fault rather than the data: trying the rest would be no use."""
     if not isinstance(error, sa.exc.DBAPIError):
         return isinstance(error, OSError | sa.exc.SQLAlchemyError)
@@ -103,15 +111,21 @@ def _is_of_the_database(error: Exception) -> bool:
     return error.connection_invalidated or state[:2] in _SERVER_TROUBLE
 
 
-def _pending(connection: sa.Connection) -> list[_Pending]:
+def fetched(connection: sa.Connection, *which: sa.ColumnElement[bool]) -> list[Fetched]:
+    """Return the finished crawls that left pages, oldest first; only those that meet the conditions."""
     query = (
-        sa.select(crawls.c.crawl_id, sa.func.coalesce(sa.func.sum(order_pages.c["items"]), 0))
+        sa.select(
+            crawls.c.crawl_id,
+            crawls.c.source_system,
+            crawls.c.partition_key,
+            sa.func.coalesce(sa.func.sum(order_pages.c["items"]), 0),
+        )
         .outerjoin(order_pages, order_pages.c.crawl_id == crawls.c.crawl_id)
-        .where(crawls.c.loaded_at.is_(None), crawls.c.status != "running", crawls.c.pages > 0)
+        .where(crawls.c.status != "running", crawls.c.pages > 0, *which)
         .group_by(crawls.c.crawl_id)
         .order_by(crawls.c.crawl_id)
     )
-    return [_Pending(crawl_id, int(items)) for crawl_id, items in connection.execute(query)]
+    return [Fetched(number, (system, key), int(items)) for number, system, key, items in connection.execute(query)]
 
 
 def _still_pending(connection: sa.Connection, batch: Sequence[int]) -> list[int]:
@@ -123,26 +137,42 @@ def _is_one_of(batch: Sequence[int]) -> sa.ColumnElement[bool]:
     return crawls.c.crawl_id == sa.any_(sa.bindparam(None, list(batch), type_=ARRAY(sa.BigInteger)))
 
 
-def _batches(pending: Sequence[_Pending]) -> Iterator[list[int]]:
+def batches(pending: Sequence[Fetched], orders: int, *, one_per_account: bool = True) -> Iterator[list[int]]:
+    """Yield crawls to load together, in their order: up to a number of orders, but at least one crawl.
+
+    `one_per_account`: no two crawls of an account together, so that how the facts came about (when an order was first
+    seen, last changed) does not depend on how many crawls were waiting.
+    """
     batch: list[int] = []
+    seen: set[tuple[str, str]] = set()
     held = 0
     for crawl in pending:
-        if batch and held + crawl.items > BATCH_ORDERS:
+        if batch and (held + crawl.items > orders or (one_per_account and crawl.account in seen)):
             yield batch
-            batch, held = [], 0
+            batch, seen, held = [], set(), 0
         batch.append(crawl.crawl_id)
+        seen.add(crawl.account)
         held += crawl.items
     if batch:
         yield batch
 
 
-def _frames(connection: sa.Connection, batch: Sequence[int], vault: Vault, settings: Settings) -> Iterator[Frames]:
-    """Derive the batch's pages source by source, never holding more than a bounded number of orders."""
+def frames_of(
+    connection: sa.Connection,
+    batch: Sequence[int],
+    vault: Vault,
+    settings: Settings,
+    since: datetime | None = None,
+) -> Iterator[Frames]:
+    """Derive the batch's pages source by source, never holding more than a bounded number of orders.
+
+    `since`: only pages fetched since then, and none of them is passed over for one that is older.
+    """
     policy, hmac_key = policy_of(settings), settings.keys.hmac.get_secret_value()
     for source_system, derive in _DERIVE.items():
         held: list[Page] = []
         orders = 0
-        for page, items in _pages(connection, batch, source_system, vault):
+        for page, items in _pages(connection, batch, source_system, vault, since):
             held.append(page)
             orders += items
             if orders >= _FRAME_ORDERS:
@@ -152,13 +182,10 @@ def _frames(connection: sa.Connection, batch: Sequence[int], vault: Vault, setti
             yield derive(held, policy, hmac_key)
 
 
-def _pages(
-    connection: sa.Connection, batch: Sequence[int], source_system: str, vault: Vault
-) -> Iterator[tuple[Page, int]]:
-    """Yield the readable pages of crawls, decrypted and decoded, in the order they were fetched.
+def brings_news(since: datetime | None = None) -> sa.ColumnElement[bool]:
+    """Return the condition that a page lists orders, and its body is none of the account's crawl before.
 
-    A page whose body equals one of the account's crawl before brings nothing new: that crawl is in the facts already,
-    or comes before this one. An unchanged history thus costs a comparison of hashes.
+    `since`: only pages fetched since then count, here and there.
     """
     before = crawls.alias("before")
     crawl_before = (
@@ -179,6 +206,21 @@ def _pages(
         seen.c["items"] > 0,
         seen.c.fetched_at <= order_pages.c.fetched_at,
     )
+    if since is None:
+        return sa.and_(order_pages.c["items"] > 0, ~is_known)
+    is_known = is_known.where(seen.c.fetched_at >= since)
+    return sa.and_(order_pages.c["items"] > 0, order_pages.c.fetched_at >= since, ~is_known)
+
+
+def _pages(
+    connection: sa.Connection, batch: Sequence[int], source_system: str, vault: Vault, since: datetime | None
+) -> Iterator[tuple[Page, int]]:
+    """Yield the readable pages of crawls, decrypted and decoded, in the order they were fetched.
+
+    A page whose body equals one of the account's crawl before brings nothing new: that crawl is in the facts already,
+    or comes before this one. An unchanged history thus costs a comparison of hashes.
+    """
+    is_new = brings_news(since)
     account = sa.and_(
         accounts.c.source_system == crawls.c.source_system, accounts.c.partition_key == crawls.c.partition_key
     )
@@ -193,8 +235,7 @@ def _pages(
         .where(
             _is_one_of(batch),
             crawls.c.source_system == source_system,
-            order_pages.c["items"] > 0,
-            ~is_known,
+            is_new,
         )
         .order_by(order_pages.c.crawl_id, order_pages.c.page_number)
     )

@@ -13,7 +13,7 @@ from order_assets.warehouse.ledger_schema import installation, page_keys
 
 _OTHER_RULES = (
     "[policy] is not what this database was filled with. Orders that change from now on follow the new policy,"
-    " the others keep the old one until they are loaded anew into an empty database."
+    " the others keep the old one until the facts are derived anew from the raw pages: order-assets replay"
 )
 
 
@@ -40,10 +40,22 @@ def check(connection: sa.Connection, settings: Settings) -> list[str]:
             Vault(settings.keys.encryption).open(wrapped)
         except DecryptionError as error:
             raise SettingsError(f"ORDER_ASSETS_ENCRYPTION_KEY: {error}") from None
-    rules = settings.accounts.policy.model_dump_json(include={"recognition", "store_geography"})
+    rules = _rules(settings)
     if _remembered(connection, "rules", rules) != rules:
         return [_OTHER_RULES]
     return []
+
+
+def adopt_rules(connection: sa.Connection, settings: Settings) -> None:
+    """Note that every fact now follows the configured rules."""
+    change = insert(installation).values(name="rules", value=_rules(settings))
+    connection.execute(change.on_conflict_do_update(index_elements=["name"], set_={"value": change.excluded.value}))
+
+
+def _rules(settings: Settings) -> str:
+    return settings.accounts.policy.model_dump_json(
+        include={"recognition", "store_geography", "store_email_phone_hmac"}
+    )
 
 
 def _remembered(connection: sa.Connection, name: str, value: str) -> str:

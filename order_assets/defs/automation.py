@@ -9,7 +9,7 @@ import sqlalchemy as sa
 from order_assets import runtime
 from order_assets.crawl import accounts
 from order_assets.defs.marts.facts import load_facts
-from order_assets.defs.marts.summaries import summarise_months
+from order_assets.defs.marts.summaries import summarise_all, summarise_months
 from order_assets.defs.partitions import KTSP_MEMBERS, MONTHS, SCALEV_CUSTOMERS
 from order_assets.defs.raw.order_pages import QUIET, refresh_orders
 from order_assets.defs.resources import WarehouseResource
@@ -115,6 +115,39 @@ def restated_months_sensor(
     return [
         dg.RunRequest(run_key=f"{first}..{last}@{newest}@{hour}", tags=month_range(first, last)) for first, last in due
     ]
+
+
+@dg.sensor(
+    job=summarise_all,
+    minimum_interval_seconds=30,
+    default_status=dg.DefaultSensorStatus.RUNNING,
+    description="Computes customers, cohorts and codes when the facts changed, and once a day since ages are in days.",
+)
+def stale_summaries_sensor(
+    context: dg.SensorEvaluationContext, warehouse: WarehouseResource
+) -> dg.RunRequest | dg.SkipReason:
+    """Follow the facts, and the date."""
+    now = datetime.now(UTC)
+    with warehouse.engine.connect() as connection:
+        stale = summaries.stale_tables(connection, now.date())
+        waiting = due_stretches(connection)
+        newest = connection.execute(sa.select(sa.func.max(touched_months.c.change_number))).scalar_one()
+    if not stale:
+        return dg.SkipReason("every summary is up to date")
+    busy = _under_way(context.instance, "load_facts", "summarise_months", "summarise_all")
+    if busy:
+        return dg.SkipReason(f"{len(stale)} summaries are waiting for {busy} to end")
+    if waiting:
+        return dg.SkipReason(f"{len(stale)} summaries are waiting for the months that changed")
+    return dg.RunRequest(
+        run_key=f"{newest}@{now:%Y-%m-%dT%H}",
+        run_config={**QUIET, **as_of_config(now.date())},
+    )
+
+
+def as_of_config(as_of: date) -> dict[str, object]:
+    """Return the configuration of `summarise_all` for a date."""
+    return {"ops": {"whole_summaries": {"config": {"as_of_date": as_of.isoformat()}}}}
 
 
 def due_stretches(connection: sa.Connection) -> list[tuple[date, date]]:

@@ -20,6 +20,7 @@ INSTANT = pd.ArrowDtype(pa.timestamp("us", "UTC"))  # aware UTC, microseconds, a
 MONEY = pd.ArrowDtype(pa.decimal128(20, 4))  # like numeric(20,4)
 
 INT4_MAX = 2**31 - 1
+INT8_MAX = 2**63 - 1
 
 
 def text(values: Iterable[Any]) -> pd.Series:
@@ -52,9 +53,12 @@ def lowered(values: Iterable[Any]) -> pd.Series:
     return series(pc.utf8_lower(arrow(label(values))))
 
 
-def integer(values: Iterable[Any]) -> pd.Series:
-    """Return an integer column that fits PostgreSQL's int; whole numbers sent as text are read, the rest is null."""
-    return series(pa.array([_as_integer(value) for value in values], pa.int64()))
+def integer(values: Iterable[Any], limit: int = INT4_MAX) -> pd.Series:
+    """Return an integer column; whole numbers sent as text are read, and what is beyond the limit is null.
+
+    The limit is that of PostgreSQL's int, or `INT8_MAX` for its bigint.
+    """
+    return series(pa.array([_as_integer(value, limit) for value in values], pa.int64()))
 
 
 def boolean(values: Iterable[Any]) -> pd.Series:
@@ -86,11 +90,11 @@ def _as_text(value: Any) -> str | None:
     return None
 
 
-def _as_integer(value: Any) -> int | None:
+def _as_integer(value: Any, limit: int) -> int | None:
     if isinstance(value, bool) or not isinstance(value, int | float | str):
         return None
     try:
         number = int(value)
     except (ValueError, OverflowError):
         return None
-    return number if abs(number) <= INT4_MAX and float(value) == number else None
+    return number if abs(number) <= limit and (isinstance(value, str) or value == number) else None

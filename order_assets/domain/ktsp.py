@@ -15,10 +15,10 @@ import pandas as pd
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from order_assets.domain import clock, facts, keys, lifecycle, money, recognition, unknown
+from order_assets.domain import clock, facts, keys, lifecycle, money, recognition, status_events, unknown
 from order_assets.domain.columns import BOOL, INSTANT, INT, MONEY, TEXT, arrow, constant, label, series, text
 from order_assets.domain.ktsp_page import FIELDS, decode, fingerprint, order_code
-from order_assets.domain.pages import Frames, Page, SourceSystem, page_columns
+from order_assets.domain.pages import VERSION, Frames, Page, SourceSystem, page_columns
 from order_assets.domain.recognition import Policy
 
 SYSTEM: Final[SourceSystem] = "ktsp"
@@ -75,12 +75,12 @@ def derive(pages: Sequence[Page], policy: Policy, hmac_key: str) -> Frames:
     no_events = lifecycle.no_events()
     return Frames(
         orders=frame,
+        lines=frame[VERSION].iloc[:0],
+        events=status_events.ordered(frame, instants.value),
         lifecycles=lifecycle.snapshot(frame, no_events, lifecycle.first_occurrences(no_events, length)),
         discounts=facts.discount_rows(frame, [_discount_kind(frame)]),
         stores=_stores(frame, column, context),
-        customers=frame[["customer_key", "source_system", "source_account", "fetched_at"]].drop_duplicates(
-            "customer_key", ignore_index=True
-        ),
+        customers=_customers(frame),
         unknown=unknown.count_all(SYSTEM, (page.content for page in pages)),
     )
 
@@ -96,6 +96,11 @@ _NOT_REPORTED = {
     **dict.fromkeys(("src_unique_code_discount", "src_shipping_cost", "src_shipping_discount"), MONEY),
     **dict.fromkeys(("src_other_income", "src_gross_revenue", "src_gross_revenue_dropshipper"), MONEY),
     **dict.fromkeys(("line_count", "total_quantity", "src_total_quantity", "total_weight"), INT),
+}
+
+_NOT_KNOWN_OF_MEMBERS = {
+    "customer_created_at": INSTANT,
+    **dict.fromkeys(("source_status", "email_hmac", "phone_hmac"), TEXT),
 }
 
 
@@ -164,6 +169,15 @@ def _discount_kind(frame: pd.DataFrame) -> dict[str, object]:
         "amount": frame["discount_amount"],
         "basis_amount": frame["original_amount"],
     }
+
+
+def _customers(frame: pd.DataFrame) -> pd.DataFrame:
+    """One row per member of the batch; the source says nothing about them."""
+    columns = ["customer_key", "source_system", "source_account", "fetched_at"]
+    members = frame[columns].drop_duplicates("customer_key", ignore_index=True)
+    for name, dtype in _NOT_KNOWN_OF_MEMBERS.items():
+        members[name] = constant(None, len(members), dtype)
+    return members
 
 
 def _stores(frame: pd.DataFrame, column: dict[str, Sequence[Any]], context: pd.DataFrame) -> pd.DataFrame:

@@ -55,13 +55,16 @@ class Frames:
 
     `orders`: one row per order and page it was seen on (the load picks the newest). Beside the columns of
     `marts.order_facts` it has `partition_key`, `crawl_id`, `page_number`, `position` and `fetched_at`.
-    `lifecycles`: rows of `marts.order_lifecycle`, `discounts`: rows of `marts.discount_facts`; both name the row of
-    `orders` they belong to by `crawl_id`, `page_number` and `position`.
+    `lines`, `events`, `lifecycles`, `discounts`: rows of `marts.order_line_facts`, `marts.order_status_events`,
+    `marts.order_lifecycle` and `marts.discount_facts`; they name the row of `orders` they belong to by `crawl_id`,
+    `page_number` and `position`.
     `stores`, `customers`: rows of the dimensions, one per key and batch.
     `unknown`: how often the pages have which undocumented field or value, as `unknown.count` counts them.
     """
 
     orders: pd.DataFrame
+    lines: pd.DataFrame
+    events: pd.DataFrame
     lifecycles: pd.DataFrame
     discounts: pd.DataFrame
     stores: pd.DataFrame

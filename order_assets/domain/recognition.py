@@ -36,12 +36,17 @@ PAYMENT_STATES = ("unpaid", "paid", "settled", "conflict")
 
 @dataclass(frozen=True, slots=True)
 class Policy:
-    """The merchant's choices. `cod_like_methods`: completed orders that count as paid without a payment status."""
+    """The merchant's choices.
+
+    `cod_like_methods`: completed orders that count as paid without a payment status. `store_email_phone_hmac`: whether
+    customers get pseudonyms of their e-mail address and phone number too.
+    """
 
     recognition: Recognition = "paid"
     cod_like_methods: tuple[str, ...] = ("cod", "no_payment", "marketplace")
     status_map: Mapping[str, str] = field(default_factory=lambda: STATUS_MAP)
     store_geography: bool = False
+    store_email_phone_hmac: bool = False
 
 
 @dataclass(frozen=True, slots=True)

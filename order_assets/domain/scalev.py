@@ -6,22 +6,34 @@ How a page is read is in `scalev_page`; what is the same for both sources, in `f
 from __future__ import annotations
 
 from collections.abc import Sequence
-from decimal import Decimal
 from functools import cached_property
 from itertools import chain
 from operator import attrgetter
 from typing import Any, Final
 
 import numpy as np
+import numpy.typing as npt
 import pandas as pd
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from order_assets.domain import clock, facts, keys, lifecycle, money, recognition, scalev_lists, unknown
+from order_assets.domain import (
+    allocation,
+    clock,
+    facts,
+    keys,
+    lifecycle,
+    money,
+    recognition,
+    scalev_customers,
+    scalev_lines,
+    scalev_lists,
+    status_events,
+    unknown,
+)
 from order_assets.domain.columns import (
     BOOL,
     INT4_MAX,
-    MONEY,
     TEXT,
     arrow,
     boolean,
@@ -48,7 +60,6 @@ _COMPONENTS = (
     "gross_revenue",
 )
 _CORE = ("product_price", "gross_revenue")
-_WEIGHT_LIMIT = pa.scalar(Decimal(10) ** 10, MONEY.pyarrow_dtype)  # grams; beyond it, it is not a weight
 
 
 def derive(pages: Sequence[Page], policy: Policy, hmac_key: str) -> Frames:
@@ -101,14 +112,27 @@ class _Derivation:
     @cached_property
     def events(self) -> pd.DataFrame:
         """Entries into statuses, from columns and history."""
-        columns = {name: self.instants[f"{name}_time"].value for name in lifecycle.MILESTONES}
-        history = scalev_lists.history(self.column["status_history"], self.pages["fetched_at"])
-        return lifecycle.events(columns, history)
+        return lifecycle.events(self.time_columns, self.history)
+
+    @cached_property
+    def time_columns(self) -> dict[str, pd.Series]:
+        """Valid instants per milestone, from the columns alone."""
+        return {name: self.instants[f"{name}_time"].value for name in lifecycle.MILESTONES}
+
+    @cached_property
+    def history(self) -> pd.DataFrame:
+        """Valid entries of the status history."""
+        return scalev_lists.history(self.column["status_history"], self.pages["fetched_at"])
 
     @cached_property
     def lines(self) -> pd.DataFrame:
         """One row per order line."""
-        return scalev_lists.lines(self.column["orderlines"])
+        return scalev_lines.read(self.column["orderlines"])
+
+    @cached_property
+    def totals(self) -> scalev_lines.Totals:
+        """Sums over the lines of each order."""
+        return scalev_lines.Totals(self.lines, self.amounts["product_price"].value, self.length)
 
     def frames(self) -> Frames:
         """Put the columns together."""
@@ -139,12 +163,17 @@ class _Derivation:
         })  # fmt: skip
         self.flag_payment(measures)
         orders["anomaly_codes"] = self.flags.column()
+        parcels = scalev_lists.history(self.column["shipment_status_history"], self.pages["fetched_at"])
         return Frames(
             orders=orders,
+            lines=scalev_lines.line_facts(
+                self.lines, self.totals, orders, self.pages["default_currency"], self.code_on_shipping
+            ),
+            events=status_events.log(orders, self.time_columns, order=self.history, shipment=parcels),
             lifecycles=lifecycle.snapshot(orders, self.events, self.firsts),
             discounts=self.discounts(orders),
             stores=self.stores(),
-            customers=self.customers(orders),
+            customers=scalev_customers.rows(self.column["customer"], orders, self.policy, self.hmac_key),
         )
 
     def identity(self) -> dict[str, pd.Series]:
@@ -297,12 +326,15 @@ class _Derivation:
             bad.append(is_bad)
         return facts.any_of(bad)
 
+    @cached_property
+    def code_on_shipping(self) -> pd.Series:
+        """Whether the code is taken off shipping rather than goods."""
+        applied_to = arrow(lowered(self.column["discount_code_applied_to"]))
+        return series(pc.fill_null(pc.match_substring(applied_to, "shipping"), False))
+
     def code_discounts(self) -> tuple[pd.Series, pd.Series]:
         """The code's discount split into the part on goods and the part on shipping."""
-        on_shipping = pc.fill_null(
-            pc.match_substring(arrow(lowered(self.column["discount_code_applied_to"])), "shipping"),
-            False,
-        )
+        on_shipping = arrow(self.code_on_shipping)
         amount = arrow(self.amounts["discount_code_discount"].or_zero)
         return (
             series(pc.if_else(on_shipping, money.ZERO, amount)),
@@ -367,49 +399,42 @@ class _Derivation:
 
     def counts(self, currency_source: pd.Series) -> dict[str, pd.Series]:
         """Counts over the lines, and flags where the lines disagree with the header."""
-        lines = self.lines
-        by_row = lines.groupby("row")
-        line_count = series(pa.array([len(part or ()) for part in self.column["orderlines"]], pa.int64()))
-        quantity = self.per_order(by_row["quantity"].sum(), integer([0] * self.length))
-        has_lines = pc.greater(arrow(line_count), 0)
-        self.flags.add("no_lines", pc.invert(has_lines))
+        line_count = np.array([len(part or ()) for part in self.column["orderlines"]], dtype=np.int64)
+        has_lines = line_count > 0
+        self.flags.add("no_lines", pa.array(~has_lines))
+        pieces = self.totals.sum(self.lines["quantity"].fillna(0).to_numpy(dtype=np.int64))
+        quantity = pa.array(pieces.tolist(), pa.int64(), mask=(abs(pieces) > INT4_MAX).astype(bool))
         claimed = integer(self.column["total_quantity"])
-        self.flags.add("quantity_mismatch", pc.and_(has_lines, pc.not_equal(arrow(quantity), arrow(claimed))))
+        differs = (pieces != claimed.fillna(0).to_numpy(dtype=np.int64)).astype(bool) & claimed.notna().to_numpy(
+            dtype=bool
+        )
+        self.flags.add("quantity_mismatch", pa.array(has_lines & differs))
         # Sums over lines of several currencies mean nothing.
-        comparable = pc.and_not(has_lines, pc.equal(arrow(currency_source), "mixed"))
-        times = pc.fill_null(arrow(lines["quantity"]).cast(pa.int32()), 0).cast(pa.decimal128(10, 0))
-        per_unit = series(pc.multiply(arrow(lines["price"]), times).cast(pa.decimal128(38, 4)))
-        zero = series(pa.repeat(money.ZERO, self.length))
-        as_total = self.per_order(by_row["price"].sum(), zero)
-        as_units = self.per_order(per_unit.groupby(lines["row"]).sum(), zero)
-        header = arrow(self.amounts["product_price"].value)
-        neither = pc.and_(pc.not_equal(arrow(as_total), header), pc.not_equal(arrow(as_units), header))
-        self.flags.add("line_sum_mismatch", pc.and_(comparable, neither))
-        code_goods, code_shipping = self.code_discounts()
-        on_shipping = pc.not_equal(arrow(code_shipping), money.ZERO)
-        sums = {
-            "line_discount_mismatch": (by_row["discount"].sum(), self.amounts["product_discount"].or_zero, comparable),
-            "line_code_mismatch": (by_row["code_discount"].sum(), code_goods, pc.and_not(comparable, on_shipping)),
-        }
-        for flag, (found, expected, where) in sums.items():
-            differs = pc.not_equal(arrow(self.per_order(found, zero)), arrow(expected))
-            self.flags.add(flag, pc.and_(where, differs))
-        weights = arrow(money.parse(self.column["total_weight"]).value)
-        light = pc.if_else(pc.less(pc.abs(weights), _WEIGHT_LIMIT), weights, pa.scalar(None, weights.type))
-        fits = pc.less_equal(pc.abs(arrow(quantity)), INT4_MAX)
+        comparable = has_lines & (currency_source != "mixed").to_numpy(dtype=bool)
+        for flag, where in self.disagreements().items():
+            self.flags.add(flag, pa.array(comparable & where))
         return {
-            "line_count": line_count,
-            "total_quantity": series(pc.if_else(fits, arrow(quantity), pa.scalar(None, pa.int64()))),
+            "line_count": series(pa.array(line_count)),
+            "total_quantity": series(quantity),
             "src_total_quantity": claimed,
-            "total_weight": series(pc.round(light, 3)),
+            "total_weight": scalev_lines.weights(money.parse(self.column["total_weight"])),
         }
 
-    def per_order(self, grouped: pd.Series, default: pd.Series) -> pd.Series:
-        """Spread sums per `row` over all orders; orders without lines take the default."""
-        target = arrow(grouped).type
-        column = series(arrow(default).cast(target)).copy()
-        column[grouped.index.to_numpy(dtype=np.int64)] = grouped.array
-        return column
+    def disagreements(self) -> dict[str, npt.NDArray[np.bool_]]:
+        """Where amounts of the lines do not add up to those of the header."""
+        code_goods, code_shipping = self.code_discounts()
+        found = {
+            "line_discount_mismatch": (self.lines["discount"], self.amounts["product_discount"].or_zero),
+            "line_code_mismatch": (self.lines["code_discount"], code_goods),
+        }
+        differs = {
+            flag: (self.totals.sum(allocation.units(own)) != allocation.units(header)).astype(bool)
+            for flag, (own, header) in found.items()
+        }
+        differs["line_code_mismatch"] &= allocation.units(code_shipping) == 0
+        readable = self.amounts["product_price"].value.notna().to_numpy(dtype=bool)
+        differs["line_sum_mismatch"] = readable & (self.totals.basis == "unreconciled")
+        return differs
 
     def discounts(self, orders: pd.DataFrame) -> pd.DataFrame:
         """Rows of `discount_facts` (model.md 2.2)."""
@@ -448,8 +473,3 @@ class _Derivation:
         for name in ("name_en", "name_sc", "name_tc"):
             last[name] = constant(None, len(last), TEXT)
         return last
-
-    def customers(self, orders: pd.DataFrame) -> pd.DataFrame:
-        """One row per pseudonym of the batch."""
-        columns = ["customer_key", "source_system", "source_account", "fetched_at"]
-        return orders[columns].drop_duplicates("customer_key", ignore_index=True)

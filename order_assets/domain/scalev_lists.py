@@ -1,11 +1,11 @@
-"""The lists within a Scalev order, one row per entry: its lines with the currency they name, and its status history.
+"""The lists within a Scalev order, one row per entry: the currency that its lines name, and what happened to it.
 
-What the sums over them mean for the order is in `scalev`.
+What the lines' amounts mean is in `scalev_lines`, what the statuses mean, in `lifecycle` and `status_events`.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from itertools import chain
 from typing import Any
 
@@ -14,29 +14,21 @@ import pandas as pd
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from order_assets.domain import clock, money
-from order_assets.domain.columns import TEXT, arrow, constant, integer, label, lowered, series
+from order_assets.domain import clock
+from order_assets.domain.columns import TEXT, arrow, constant, label, lowered, series
 from order_assets.domain.facts import NO_CURRENCY
 
 
-def _unroll(lists: Sequence[Sequence[Any] | None]) -> tuple[list[Any], pa.Array]:
+def unroll(lists: Sequence[Sequence[Any] | None]) -> tuple[list[Any], pa.Array]:
     """Return the entries of all lists in a row, and the position of the list each one comes from."""
     counts = [len(entries or ()) for entries in lists]
     entries = list(chain.from_iterable(entries or () for entries in lists))
     return entries, pa.array(np.repeat(np.arange(len(lists)), counts))
 
 
-def lines(orderlines: Sequence[Sequence[Any] | None]) -> pd.DataFrame:
-    """Return `row` (position of the order), `currency` (upper case), `quantity`, and amounts with null as 0."""
-    entries, rows = _unroll(orderlines)
-    return pd.DataFrame({
-        "row": series(rows),
-        "currency": series(pc.ascii_upper(arrow(label(_currency_text(line.currency) for line in entries)))),
-        "quantity": integer(line.quantity for line in entries),
-        "price": money.parse(line.product_price for line in entries).or_zero,
-        "discount": money.parse(line.discount for line in entries).or_zero,
-        "code_discount": money.parse(line.discount_code_discount for line in entries).or_zero,
-    })  # fmt: skip
+def currency_code(values: Iterable[Any]) -> pd.Series:
+    """Return the currencies that lines name, trimmed, in upper case; null where they name none."""
+    return series(pc.ascii_upper(arrow(label(_currency_text(value) for value in values))))
 
 
 def _currency_text(value: object) -> str | None:
@@ -44,9 +36,12 @@ def _currency_text(value: object) -> str | None:
     return value if isinstance(value, str) or value is None else "?"
 
 
-def history(status_history: Sequence[Sequence[Any] | None], fetched_at: pd.Series) -> pd.DataFrame:
-    """Return the valid entries: `row` (position of the order), `status` (lower case), `occurred_at` (aware UTC)."""
-    entries, rows = _unroll(status_history)
+def history(entry_lists: Sequence[Sequence[Any] | None], fetched_at: pd.Series) -> pd.DataFrame:
+    """Return the valid entries of a history of statuses, of the order or of its parcel.
+
+    Columns: `row` (position of the order), `status` (lower case), `occurred_at` (aware UTC).
+    """
+    entries, rows = unroll(entry_lists)
     times = [entry.at or entry.time or entry.timestamp for entry in entries]
     frame = pd.DataFrame({
         "row": series(rows),
@@ -59,7 +54,7 @@ def history(status_history: Sequence[Sequence[Any] | None], fetched_at: pd.Serie
 def currency(order_lines: pd.DataFrame, default_currency: pd.Series) -> tuple[pd.Series, pd.Series]:
     """Return each order's currency code and its source, which only the lines name (model.md 1.3).
 
-    `default_currency` is the store's, one per order; `order_lines` comes from `lines`.
+    `default_currency` is the store's, one per order; `order_lines` comes from `scalev_lines.read`.
     """
     length = len(default_currency)
     distinct = order_lines.dropna(subset=["currency"]).groupby("row")["currency"].agg(["nunique", "first"])

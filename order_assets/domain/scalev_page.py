@@ -1,8 +1,9 @@
 """The JSON of a Scalev page: the fields that the model uses as typed structs, read leniently.
 
-Fields of model.md 2.4 (names, contacts, links, notes, account numbers) are not declared here and so never leave the
-page; `documented` has the names of all fields. One odd field is read as null and does not cost the order, one odd
-order does not cost the page. What the fields mean is in `scalev`.
+Fields of model.md 2.4 (names, links, notes, account numbers) are not declared here and so never leave the page; a
+customer's address and number leave it as pseudonyms alone (`scalev_customers`). `documented` has the names of all
+fields. One odd field is read as null and does not cost the order, one odd order does not cost the page. What the
+fields mean is in `scalev`.
 """
 
 from __future__ import annotations
@@ -66,9 +67,13 @@ class ShipmentEntry(_Read):
 
 
 class Customer(_Read):
-    """Only the id, which becomes a pseudonym."""
+    """The id becomes a pseudonym; so do address and number, if the policy says so. Only the id is fingerprinted."""
 
     id: Any = None
+    status: Any = msgspec.UNSET
+    created_at: Any = msgspec.UNSET
+    email: Any = msgspec.UNSET
+    phone: Any = msgspec.UNSET
 
 
 class Store(_Read):
@@ -98,11 +103,7 @@ class CourierService(_Read):
 
 
 class Order(_Read):
-    """The fields of one order that the model uses. Source: the vendor's OpenAPI document 3.0.0.
-
-    The parcel's way, `shipment_status_history`, is read for the milestones of the facts but is not part of the
-    fingerprint: a courier's scan does not make another order of it.
-    """
+    """The fields of one order that the model uses. Source: the vendor's OpenAPI document 3.0.0."""
 
     id: Any = None
     order_id: Any = None
@@ -149,7 +150,7 @@ class Order(_Read):
     unpaid_time: Any = None
     paid_time: Any = None
     transfer_time: Any = None
-    shipment_status_history: list[ShipmentEntry] | msgspec.UnsetType | None = msgspec.UNSET
+    shipment_status_history: list[ShipmentEntry] | None = None
 
 
 class _Body(msgspec.Struct):
@@ -187,8 +188,13 @@ def decode(content: bytes) -> list[Order]:
 
 
 def canonical(order: Order) -> bytes:
-    """Return what the fingerprint is taken of: the fields above in their order, values as sent, null where absent."""
-    return _CANONICAL.encode(msgspec.structs.replace(order, shipment_status_history=msgspec.UNSET))
+    """Return what the fingerprint is taken of: the fields above in their order, values as sent, null where absent.
+
+    What a customer's record says beside the id is theirs, not the order's: a new phone number is not another order.
+    """
+    if order.customer is not None:
+        order = msgspec.structs.replace(order, customer=Customer(order.customer.id))
+    return _CANONICAL.encode(order)
 
 
 def fingerprint(order: Order) -> str:

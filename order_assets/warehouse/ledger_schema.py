@@ -7,6 +7,7 @@ from typing import Any
 
 import sqlalchemy as sa
 
+from order_assets.warehouse import fact_schema, summary_schema  # noqa: F401 - whoever has the ledger has every table
 from order_assets.warehouse.schema import col, metadata, text
 
 _INSTANT = sa.TIMESTAMP(timezone=True)
@@ -220,6 +221,27 @@ unknown_fields = sa.Table(
     comment="What the APIs send beyond their documents; the values are in the raw pages alone",
 )
 
+as_of = sa.Table(
+    "as_of",
+    metadata,
+    sa.Column("is_only_row", sa.Boolean(), primary_key=True, comment="True: the table has one row at most"),
+    _col("as_of_date", sa.Date(), "Date at which ages are taken and calendars end"),
+    _text("run_id", "Dagster run that set it"),
+    sa.CheckConstraint("is_only_row", name="is_only_row"),
+    schema="ops",
+    comment="The date of the last run of the summaries; an input of the run, never the database's clock",
+)
+
+summarised_tables = sa.Table(
+    "summarised_tables",
+    metadata,
+    sa.Column("table_name", sa.Text(), primary_key=True, comment="Summary in schema marts"),
+    _col("change_number", sa.BigInteger(), "Change of the facts up to which the table is summarised"),
+    _col("as_of_date", sa.Date(), "Date at which the table was taken"),
+    schema="ops",
+    comment="How far each summary that is computed whole has followed the facts",
+)
+
 summarised_months = sa.Table(
     "summarised_months",
     metadata,
@@ -229,6 +251,31 @@ summarised_months = sa.Table(
     schema="ops",
     comment="How far each monthly summary has followed the facts",
 )
+
+restatements = sa.Table(
+    "restatements",
+    metadata,
+    sa.Column(
+        "restatement_id", sa.BigInteger(), sa.Identity(always=True), primary_key=True, comment="Grows with each entry"
+    ),
+    _col("period", sa.Date(), "First day of the month of the order date"),
+    _text("source_system", "scalev or ktsp"),
+    _text("store_key", "Store"),
+    sa.Column("currency_code", sa.CHAR(3), nullable=False, comment="ISO 4217"),
+    _text("metric", "Which sum changed: net_sales_amount, payment_amount, discount_amount or orders_recognised"),
+    _col("old_value", sa.Numeric(20, 4), "Sum of the month before; an amount in currency_code, or a number of orders"),
+    _col("new_value", sa.Numeric(20, 4), "Sum of the month after"),
+    _col("order_count", sa.Integer(), "How many orders did it"),
+    sa.Column(
+        "order_keys", sa.ARRAY(sa.Text), nullable=False,
+        comment="Which orders did it, those with the largest part first; 20 at most",
+    ),
+    _col("detected_at", _INSTANT, "When the facts changed"),
+    _col("crawl_id", sa.BigInteger(), "Crawl that brought the change; NULL: the facts were replayed", null=True),
+    sa.Index(None, "detected_at"),
+    schema="ops",
+    comment="Changes of months that were published already, i.e. had rows in the summaries",
+)  # fmt: skip
 
 order_pages = sa.Table(
     "order_pages",

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import io
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from collections.abc import Set as AbstractSet
 from dataclasses import dataclass, field
 from datetime import date
@@ -21,7 +21,7 @@ import sqlalchemy as sa
 from sqlalchemy.dialects.postgresql import insert
 
 from order_assets.domain.pages import Frames
-from order_assets.warehouse import ledger_schema, schema
+from order_assets.warehouse import fact_schema, ledger_schema, restatements, schema
 from order_assets.warehouse.sql import statement
 
 _LOAD_LOCK = 7_205_102  # any number; the same for all loads
@@ -76,27 +76,38 @@ STAGE_ORDERS = _stage(
     _FETCHED_AT,
     leave_out=_DECIDED_HERE,
 )
+STAGE_LINES = _stage("stage_lines", fact_schema.order_line_facts, *_VERSION)
+STAGE_EVENTS = _stage("stage_events", fact_schema.order_status_events, *_VERSION)
 STAGE_LIFECYCLES = _stage("stage_lifecycles", schema.order_lifecycle, *_VERSION)
 STAGE_DISCOUNTS = _stage("stage_discounts", schema.discount_facts, *_VERSION)
 STAGE_STORES = _stage("stage_stores", schema.dim_store, _FETCHED_AT, leave_out=_DIMENSION_TIMES)
-STAGE_CUSTOMERS = _stage(
-    "stage_customers",
-    schema.dim_customer,
-    _FETCHED_AT,
-    leave_out=_DIMENSION_TIMES | {"source_status", "customer_created_at", "email_hmac", "phone_hmac"},
+STAGE_CUSTOMERS = _stage("stage_customers", schema.dim_customer, _FETCHED_AT, leave_out=_DIMENSION_TIMES)
+_STAGES: tuple[tuple[sa.Table, Callable[[Frames], pd.DataFrame]], ...] = (
+    (STAGE_ORDERS, lambda frames: frames.orders),
+    (STAGE_LINES, lambda frames: frames.lines),
+    (STAGE_EVENTS, lambda frames: frames.events),
+    (STAGE_LIFECYCLES, lambda frames: frames.lifecycles),
+    (STAGE_DISCOUNTS, lambda frames: frames.discounts),
+    (STAGE_STORES, lambda frames: frames.stores),
+    (STAGE_CUSTOMERS, lambda frames: frames.customers),
 )
 
 
 class FactsLoad:
     """One load: `add` any number of frames, then `merge` once. The connection's transaction is the caller's."""
 
-    def __init__(self, connection: sa.Connection) -> None:
-        """Take the lock and make the stages."""
+    def __init__(self, connection: sa.Connection, *, is_replay: bool = False) -> None:
+        """Take the lock and make the stages.
+
+        `is_replay`: also write orders that do not differ, unless this run wrote them already; whoever replays
+        compares the months himself.
+        """
         self._connection = connection
+        self._is_replay = is_replay
         self._staged = 0
         self._unknown: Counter[tuple[str, str, str]] = Counter()
-        connection.execute(sa.text("select pg_advisory_xact_lock(:key)"), {"key": _LOAD_LOCK})
-        for table in (STAGE_ORDERS, STAGE_LIFECYCLES, STAGE_DISCOUNTS, STAGE_STORES, STAGE_CUSTOMERS):
+        lock(connection)
+        for table, _ in _STAGES:
             table.create(connection)
 
     def add(self, frames: Frames) -> None:
@@ -106,11 +117,8 @@ class FactsLoad:
             system = str(frames.orders["source_system"].iloc[0])
             for (field, value), count in frames.unknown.items():
                 self._unknown[system, field, value] += count
-        copy(self._connection, STAGE_ORDERS, frames.orders)
-        copy(self._connection, STAGE_LIFECYCLES, frames.lifecycles)
-        copy(self._connection, STAGE_DISCOUNTS, frames.discounts)
-        copy(self._connection, STAGE_STORES, frames.stores)
-        copy(self._connection, STAGE_CUSTOMERS, frames.customers)
+        for table, frame_of in _STAGES:
+            copy(self._connection, table, frame_of(frames))
 
     def merge(self, crawl_ids: Sequence[int], run_id: str) -> LoadCounts:
         """Bring the facts up to date with the stages and mark the crawls as loaded."""
@@ -125,10 +133,17 @@ class FactsLoad:
             run(statement("load/dim_customer"))
             run(statement("load/prior_versions"))
             stale = run(statement("load/stale_payloads")).scalar_one()
-            run(_upsert_orders(), {"run_id": run_id})
+            if not self._is_replay:
+                restatements.remember(self._connection, crawl_ids)
+            run(_upsert_orders(rewrite=self._is_replay), {"run_id": run_id})
             run(statement("load/member_conflicts"))
+            run(sa.text("analyze changed_orders, stage_lines, stage_events"))
             run(_replace_lifecycles())
             run(statement("load/replace_discounts"))
+            run(statement("load/delete_lines"))
+            run(statement("load/insert_lines"))
+            run(statement("load/delete_events"))
+            run(statement("load/insert_events"))
             run(statement("load/lineage"))
             run(statement("load/account_customers"))
             run(statement("load/adopt_orders"))
@@ -138,6 +153,8 @@ class FactsLoad:
                 raise LostOrdersError(f"{lost} orders of the pages are not in the facts after the merge")
             if vanished:
                 run(statement("load/vanished_orders"), {"crawl_ids": list(crawl_ids), "run_id": run_id})
+            if not self._is_replay:
+                restatements.record(self._connection, crawl_ids)
             counts = self._counts(stale, self._touch())
         self._note_unknown(crawl_ids)
         run(statement("load/finish_crawls"), {"crawl_ids": list(crawl_ids)})
@@ -182,6 +199,11 @@ class FactsLoad:
         return LoadCounts(new, changed, kept - stale, stale, months)
 
 
+def lock(connection: sa.Connection) -> None:
+    """Wait for other loads, and keep them waiting until the transaction ends."""
+    connection.execute(sa.text("select pg_advisory_xact_lock(:key)"), {"key": _LOAD_LOCK})
+
+
 def copy(connection: sa.Connection, table: sa.Table, frame: pd.DataFrame) -> None:
     """COPY a frame with Arrow columns into a table, exactly: decimals and instants travel as text.
 
@@ -203,8 +225,11 @@ def copy(connection: sa.Connection, table: sa.Table, frame: pd.DataFrame) -> Non
         sink.write(buffer.getbuffer())
 
 
-def _upsert_orders() -> sa.Insert:
-    """Insert or update by the rule of model.md 1.6, and note which orders it wrote."""
+def _upsert_orders(*, rewrite: bool) -> sa.Insert:
+    """Insert or update by the rule of model.md 1.6, and note which orders it wrote.
+
+    `rewrite`: also write what does not differ, once per run.
+    """
     facts = schema.order_facts
     accepted = sa.table("accepted_orders", *(sa.column(c.name, c.type) for c in STAGE_ORDERS.columns))
     from_page = [c.name for c in facts.columns if c.name not in _DECIDED_HERE]
@@ -233,7 +258,11 @@ def _upsert_orders() -> sa.Insert:
                         same_clock,
                         # Of two crawls at once, the one that looked first may be loaded last.
                         new.last_seen_at >= facts.c.last_seen_at,
-                        sa.or_(new.payload_sha256 != facts.c.payload_sha256, facts.c.is_deleted_at_source),
+                        sa.or_(
+                            new.payload_sha256 != facts.c.payload_sha256,
+                            facts.c.is_deleted_at_source,
+                            *([new.run_id != facts.c.run_id] if rewrite else []),
+                        ),
                     ),
                 ),
             ),

@@ -12,7 +12,7 @@ from typing import Any
 import sqlalchemy as sa
 from sqlalchemy.dialects.postgresql import ARRAY
 
-from order_assets.warehouse.metrics import DISCOUNT_BY_KIND, PLACES, REVENUE, Metric
+from order_assets.warehouse.metrics import DISCOUNT_BY_KIND, PLACES, REVENUE, Metric, Unit
 
 metadata = sa.MetaData(
     naming_convention={
@@ -60,16 +60,28 @@ def _one_of(column: str, *values: str, name: str | None = None) -> sa.CheckConst
     return sa.CheckConstraint(f"{column} in ({listed})", name=name or column)
 
 
-def _measures(metrics: Iterable[Metric]) -> list[sa.Column[Any]]:
-    types = {"money": _MONEY, "rate": _RATE}
+_TYPES: dict[Unit, sa.types.TypeEngine[Any]] = {
+    "money": _MONEY,
+    "rate": _RATE,
+    "mean days": sa.Numeric(12, 4),
+    "seconds": sa.Numeric(14, 1),
+    "date": sa.Date(),
+    "flag": sa.Boolean(),
+    "text": sa.Text(),
+}
+
+
+def measures(metrics: Iterable[Metric]) -> list[sa.Column[Any]]:
+    """Return the columns of the published metrics."""
     return [
-        sa.Column(m.name, types.get(m.unit, sa.Integer()), nullable=not m.required, comment=m.description)
+        sa.Column(m.name, _TYPES.get(m.unit, sa.Integer()), nullable=not m.required, comment=m.description)
         for m in metrics
         if m.published
     ]
 
 
-assert {"money": _MONEY.scale, "rate": _RATE.scale} == PLACES  # noqa: S101 - the registry rounds to the column's scale
+# The registry rounds to the column's scale.
+assert {unit: type_.scale for unit, type_ in _TYPES.items() if isinstance(type_, sa.Numeric)} == PLACES  # noqa: S101
 
 dim_store = sa.Table(
     "dim_store",
@@ -102,7 +114,7 @@ dim_customer = sa.Table(
     text("email_hmac", "Pseudonym of the e-mail address; NULL unless switched on"),
     text("phone_hmac", "Pseudonym of the phone number; NULL unless switched on"),
     _instant("first_seen_at", "When a page first named the customer", null=False),
-    _instant("last_seen_at", "When the row was written; a pseudonym has nothing to bring up to date", null=False),
+    _instant("last_seen_at", "When the row was last brought up to date", null=False),
     schema="marts",
     comment="One row per customer or member, known only by a keyed pseudonym",
 )
@@ -279,24 +291,29 @@ discount_facts = sa.Table(
 )
 
 
-def _group_columns(period: sa.Column[Any], *more: sa.Column[Any]) -> list[sa.Column[Any]]:
-    columns = [
+def key_columns(*columns: sa.Column[Any]) -> list[sa.Column[Any]]:
+    """Return the columns as the primary key of a summary."""
+    for column in columns:
+        column.primary_key = True
+    return list(columns)
+
+
+def store_groups(period: sa.Column[Any], *more: sa.Column[Any]) -> list[sa.Column[Any]]:
+    """Return the key columns of a summary by period, source, store, currency and more."""
+    return key_columns(
         period,
         text("source_system", "scalev or ktsp", null=False),
         text("store_key", "Store", null=False),
         col("currency_code", _CURRENCY, "ISO 4217; XXX counts orders whose money is not reportable", null=False),
         *more,
-    ]
-    for column in columns:
-        column.primary_key = True
-    return columns
+    )
 
 
 revenue_daily = sa.Table(
     "revenue_daily",
     metadata,
-    *_group_columns(col("order_date", sa.Date(), "Local date of the order in the store's zone", null=False)),
-    *_measures(REVENUE),
+    *store_groups(col("order_date", sa.Date(), "Local date of the order in the store's zone", null=False)),
+    *measures(REVENUE),
     _instant("computed_at", "When the row last changed", null=False),
     text("run_id", "Dagster run that last changed the row", null=False),
     sa.CheckConstraint("orders_total = orders_placed + orders_draft + orders_excluded", name="total"),
@@ -309,11 +326,11 @@ revenue_daily = sa.Table(
 discount_by_kind_monthly = sa.Table(
     "discount_by_kind_monthly",
     metadata,
-    *_group_columns(
+    *store_groups(
         col("order_month", sa.Date(), "First day of the month of the order date", null=False),
         text("discount_kind", "product, code, shipping, unique_code, or order (KTSP)", null=False),
     ),
-    *_measures(DISCOUNT_BY_KIND),
+    *measures(DISCOUNT_BY_KIND),
     schema="marts",
     comment="Discounts by month, store, currency and kind",
 )

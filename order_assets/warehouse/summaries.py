@@ -1,11 +1,11 @@
-"""Summaries from facts: groups of whole months recomputed from the facts, and only rows that differ written.
+"""Summaries from facts: groups of whole months, or whole tables, recomputed, and only rows that differ written.
 
 The measures come from the registry in `metrics`; here is which facts a summary groups, and by what.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, timedelta
 from typing import Any
@@ -14,10 +14,11 @@ import sqlalchemy as sa
 from sqlalchemy.dialects.postgresql import insert
 
 from order_assets.warehouse import schema
-from order_assets.warehouse.ledger_schema import summarised_months, touched_months
-from order_assets.warehouse.metrics import DISCOUNT_BY_KIND, REVENUE, Metric
-
-_UNCOMPARED = {"computed_at", "run_id"}  # they say when a row changed, so they are no reason to change it
+from order_assets.warehouse.ledger_schema import as_of as as_of_table
+from order_assets.warehouse.ledger_schema import summarised_months, summarised_tables, touched_months
+from order_assets.warehouse.metrics import PLACED, Metric
+from order_assets.warehouse.metrics_registry import REGISTRY
+from order_assets.warehouse.sql import source
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,64 +30,122 @@ class SummaryCounts:
     removed: int
 
 
-def _aggregates(metrics: Iterable[Metric]) -> list[sa.Label[Any]]:
-    return [sa.literal_column(m.aggregate_sql()).label(m.name) for m in metrics if m.kind != "ratio"]
+@dataclass(frozen=True, slots=True)
+class Summary:
+    """How a table comes from the facts: which rows, by what, and which of them are in a range of months.
+
+    `keys` are SQL over the rows' aliases, in the order of the primary key. `dated` names the date of a row that
+    decides its month; empty: the table is computed whole, for all dates at once. The
+    first key is what `{period}` is in the registry's windows.
+    """
+
+    keys: dict[str, str]
+    rows: str
+    where: str = ""
+    dated: str = ""
+
+    def sql(self, metrics: Sequence[Metric]) -> str:
+        """Return the query of the groups: aggregates, then what is derived of them, then ratios."""
+        period = next(iter(self.keys))
+        keys = ", ".join(f"{value} as {name}" for name, value in self.keys.items())
+        aggregates = [f"{m.aggregate_sql()} as {m.name}" for m in metrics if m.is_aggregate]
+        further = [
+            f"{m.expression.replace('{period}', period)} as {m.name}"
+            for m in metrics
+            if m.kind in {"derived", "cumulative"}
+        ]
+        measures = [
+            f"{m.ratio_sql()} as {m.name}" if m.kind == "ratio" else f"h.{m.name}" for m in metrics if m.published
+        ]
+        in_months = f"{self.dated} >= :first and {self.dated} < :after" if self.dated else ""
+        conditions = " and ".join(f"({part})" for part in (in_months, self.where) if part)
+        groups = ", ".join(str(i + 1) for i in range(len(self.keys)))
+        names = ", ".join(f"h.{name}" for name in self.keys)
+        return f"""
+            select {names}, {", ".join(measures)} from (
+                select {", ".join(["g.*", *further])} from (
+                    select {keys}, {", ".join(aggregates)}
+                    from {self.rows}
+                    where {conditions or "true"}
+                    group by {groups}
+                ) as g
+            ) as h
+        """  # noqa: S608 - fixed text of this module and the registry
 
 
-def _measures(metrics: Iterable[Metric], grouped: sa.Subquery) -> list[sa.ColumnElement[Any]]:
-    return [
-        sa.literal_column(m.ratio_sql()).label(m.name) if m.kind == "ratio" else grouped.c[m.name]
-        for m in metrics
-        if m.published
-    ]
+_DAY = {"order_date": "f.order_date"}
+_MONTH = {"order_month": "date_trunc('month', f.order_date)::date"}
+_STORE = {"source_system": "f.source_system", "store_key": "f.store_key", "currency_code": "f.currency_code"}
+_KIND = {"discount_kind": "d.discount_kind"}
+_CODE = {
+    "source_system": "f.source_system",
+    "source_account": "f.source_account",
+    "currency_code": "f.currency_code",
+    "discount_code": "d.discount_code",
+}
+_PRODUCT = {"store_key": "f.store_key", "currency_code": "o.currency_code", "product_key": "o.product_key"}
+_ORDERS = "marts.order_facts as f"
+_WITH_LIFECYCLE = f"{_ORDERS} left join marts.order_lifecycle as l on l.order_key = f.order_key"
+_WITH_DISCOUNTS = f"{_ORDERS} inner join marts.discount_facts as d on d.order_key = f.order_key"
+_WITH_LINES = f"{_ORDERS} inner join marts.order_line_facts as o on o.order_key = f.order_key"
+_SOLD = "f.revenue_class in ('recognised', 'lost')"
+_WITH_CODE = f"{_SOLD} and d.discount_kind = 'code' and d.discount_code is not null"
+# A line without a currency (XXX) has no group it could be added to.
+_LINES = (
+    "not f.is_deleted_at_source and (f.recognition_state = 'recognised' or f.lost_kind = 'rts')"
+    " and o.currency_code <> 'XXX'"
+)
 
 
-def _facts_of(first: date, last: date) -> tuple[Any, sa.ColumnElement[bool]]:
-    facts = schema.order_facts.alias("f")
-    return facts, sa.and_(facts.c.order_date >= first, facts.c.order_date < _month_after(last))
+def _same(alias: str, *names: str) -> dict[str, str]:
+    return {name: f"{alias}.{name}" for name in names}
+
+
+def _rows_of(name: str, alias: str) -> str:
+    return f"({source(f'summaries/{name}')}) as {alias}"
+
+
+SUMMARIES: dict[str, Summary] = {
+    "revenue_daily": Summary({**_DAY, **_STORE}, _WITH_LIFECYCLE, dated="f.order_date"),
+    "revenue_monthly": Summary({**_MONTH, **_STORE}, _WITH_LIFECYCLE, dated="f.order_date"),
+    "revenue_movements_daily": Summary(
+        _same("m", "movement_date", "source_system", "store_key", "currency_code"), _rows_of("movements", "m")
+    ),
+    "discount_by_kind_daily": Summary({**_DAY, **_STORE, **_KIND}, _WITH_DISCOUNTS, _SOLD, "f.order_date"),
+    "discount_by_kind_monthly": Summary({**_MONTH, **_STORE, **_KIND}, _WITH_DISCOUNTS, _SOLD, "f.order_date"),
+    "discount_by_code": Summary(_CODE, _WITH_DISCOUNTS, _WITH_CODE),
+    "discount_by_code_monthly": Summary({**_MONTH, **_CODE}, _WITH_DISCOUNTS, _WITH_CODE, "f.order_date"),
+    "customer_summary": Summary(
+        _same("f", "source_system", "customer_key", "currency_code"), _ORDERS, PLACED
+    ),
+    "repeat_rate": Summary(_same("p", "source_system", "currency_code"), _rows_of("customer_orders", "p")),
+    "customer_cohort_monthly": Summary(
+        _same("c", "source_system", "currency_code", "cohort_month", "month_number"), _rows_of("cohort_orders", "c")
+    ),
+    "product_daily": Summary({**_DAY, **_PRODUCT}, _WITH_LINES, _LINES, "f.order_date"),
+    "product_monthly": Summary({**_MONTH, **_PRODUCT}, _WITH_LINES, _LINES, "f.order_date"),
+    "lifecycle_monthly": Summary(
+        {"order_month": "date_trunc('month', s.order_date)::date", **_same("s", "store_key", "step", "payment_family")},
+        _rows_of("lifecycle_steps", "s"), dated="s.order_date",
+    ),
+    "status_funnel_monthly": Summary(
+        {**_MONTH, **_same("f", "store_key", "currency_code", "order_state")},
+        _ORDERS, "not f.is_deleted_at_source", "f.order_date",
+    ),
+}  # fmt: skip
+"""Every summary table."""
+WHOLE_TABLES = ("discount_by_code", "customer_summary", "repeat_rate", "customer_cohort_monthly")
+"""Summaries without a period, or of several at once: brought up to date as a whole."""
+MONTHLY_TABLES = tuple(name for name in SUMMARIES if name not in WHOLE_TABLES)
+"""Summaries that are recomputed month by month.
+
+A movement's month is not its order's, and an order that changes leaves movements in months that its new version does
+not know: `revenue_movements_daily` is computed whole whatever the months are, and like all, only differences written.
+"""
 
 
 def _month_after(month: date) -> date:
     return (month.replace(day=28) + timedelta(days=4)).replace(day=1)
-
-
-def _revenue_daily(first: date, last: date) -> sa.Select[tuple[Any, ...]]:
-    facts, in_months = _facts_of(first, last)
-    lifecycle = schema.order_lifecycle.alias("l")
-    keys = [facts.c.order_date, facts.c.source_system, facts.c.store_key, facts.c.currency_code]
-    grouped = (
-        sa.select(*keys, *_aggregates(REVENUE))
-        .select_from(facts.outerjoin(lifecycle, lifecycle.c.order_key == facts.c.order_key))
-        .where(in_months)
-        .group_by(*keys)
-        .subquery("g")
-    )
-    return sa.select(*(grouped.c[key.name] for key in keys), *_measures(REVENUE, grouped))
-
-
-def _discount_by_kind_monthly(first: date, last: date) -> sa.Select[tuple[Any, ...]]:
-    facts, in_months = _facts_of(first, last)
-    discounts = schema.discount_facts.alias("d")
-    month = sa.cast(sa.func.date_trunc("month", facts.c.order_date), sa.Date).label("order_month")
-    keys = [facts.c.source_system, facts.c.store_key, facts.c.currency_code, discounts.c.discount_kind]
-    per_kind = (
-        sa.select(month, *keys, *_aggregates(DISCOUNT_BY_KIND))
-        .join(discounts, discounts.c.order_key == facts.c.order_key)
-        .where(in_months, facts.c.revenue_class.in_(["recognised", "lost"]))
-        .group_by(month, *keys)
-        .subquery("k")
-    )
-    of_all_kinds = sa.func.sum(per_kind.c.discount_amount).over(
-        partition_by=[per_kind.c.order_month, per_kind.c.source_system, per_kind.c.store_key, per_kind.c.currency_code]
-    )
-    grouped = sa.select(per_kind, of_all_kinds.label("discount_of_all_kinds")).subquery("g")
-    names = ["order_month", *(key.name for key in keys)]
-    return sa.select(*(grouped.c[name] for name in names), *_measures(DISCOUNT_BY_KIND, grouped))
-
-
-_QUERIES = {"revenue_daily": _revenue_daily, "discount_by_kind_monthly": _discount_by_kind_monthly}
-MONTHLY_TABLES = tuple(_QUERIES)
-"""Summaries that are recomputed month by month."""
 
 
 def stale_months(connection: sa.Connection, table_name: str) -> list[date]:
@@ -118,19 +177,18 @@ def summarise(connection: sa.Connection, table_name: str, first: date, last: dat
     the months marked as followed, all in the caller's transaction.
     """
     table = schema.metadata.tables[f"marts.{table_name}"]
-    lock = sa.func.pg_advisory_xact_lock(sa.func.hashtext(f"order_assets {table_name}"))
-    connection.execute(sa.select(lock))
+    _lock(connection, table_name)
     # Taken before the facts are read: a load that commits meanwhile leaves the month stale, never wrongly fresh.
-    numbers = connection.execute(
-        sa.select(touched_months.c.order_month, touched_months.c.change_number).where(
-            touched_months.c.order_month.between(first, last)
-        )
-    ).all()
-    stage = _compute(connection, table, _QUERIES[table_name](first, last))
-    counted = connection.execution_options(preserve_rowcount=True)
-    written = counted.execute(_upsert(table, stage), {"run_id": run_id}).rowcount
-    removed = connection.execute(_remove_vanished(table, stage, first, last)).rowcount
-    rows = connection.execute(sa.select(sa.func.count()).select_from(stage)).scalar_one()
+    months = sa.select(touched_months.c.order_month, touched_months.c.change_number)
+    dated = bool(SUMMARIES[table_name].dated)
+    if dated:
+        months = months.where(touched_months.c.order_month.between(first, last))
+    numbers = connection.execute(months).all()
+    values = {"first": first, "after": _month_after(last)} if dated else {}
+    stage = _compute(connection, table, values)
+    period = table.c[_period(table.primary_key.columns.keys())]
+    in_months = [period >= first, period < _month_after(last)] if dated else []
+    counts = _replace(connection, table, stage, run_id, in_months)
     if numbers:
         followed = insert(summarised_months).values(
             [{"table_name": table_name, "order_month": month, "change_number": n} for month, n in numbers]
@@ -145,11 +203,57 @@ def summarise(connection: sa.Connection, table_name: str, first: date, last: dat
                 },
             )
         )
-    return SummaryCounts(rows=rows, written=written, removed=removed)
+    return counts
 
 
-def _compute(connection: sa.Connection, table: sa.Table, query: sa.Select[tuple[Any, ...]]) -> sa.Table:
-    names = [column.name for column in query.selected_columns]
+def set_as_of(connection: sa.Connection, as_of: date, run_id: str) -> None:
+    """Set the date at which ages are taken and the calendar of `revenue_daily_dense` ends."""
+    row = insert(as_of_table).values(is_only_row=True, as_of_date=as_of, run_id=run_id)
+    connection.execute(
+        row.on_conflict_do_update(
+            index_elements=["is_only_row"],
+            set_={"as_of_date": row.excluded.as_of_date, "run_id": row.excluded.run_id},
+            where=as_of_table.c.as_of_date != row.excluded.as_of_date,
+        )
+    )
+
+
+def stale_tables(connection: sa.Connection, as_of: date) -> list[str]:
+    """Return the whole tables that do not follow the newest facts, or were taken at another date."""
+    newest = connection.execute(sa.select(sa.func.max(touched_months.c.change_number))).scalar_one()
+    if newest is None:
+        return []
+    fresh = sa.select(summarised_tables.c.table_name).where(
+        summarised_tables.c.change_number >= newest, summarised_tables.c.as_of_date == as_of
+    )
+    known = set(connection.execute(fresh).scalars())
+    return [name for name in WHOLE_TABLES if name not in known]
+
+
+def summarise_whole(connection: sa.Connection, table_name: str, as_of: date, run_id: str) -> SummaryCounts:
+    """Compute a summary over all dates, taken at `as_of`; write rows that differ and remove those that vanished."""
+    table = schema.metadata.tables[f"marts.{table_name}"]
+    _lock(connection, table_name)
+    newest = connection.execute(sa.select(sa.func.max(touched_months.c.change_number))).scalar_one()
+    counts = _replace(connection, table, _compute(connection, table, {"as_of": as_of}), run_id, [])
+    if newest is not None:
+        row = insert(summarised_tables).values(table_name=table_name, change_number=newest, as_of_date=as_of)
+        connection.execute(
+            row.on_conflict_do_update(
+                index_elements=["table_name"],
+                set_={"change_number": row.excluded.change_number, "as_of_date": row.excluded.as_of_date},
+            )
+        )
+    return counts
+
+
+def _lock(connection: sa.Connection, table_name: str) -> None:
+    connection.execute(sa.select(sa.func.pg_advisory_xact_lock(sa.func.hashtext(f"order_assets {table_name}"))))
+
+
+def _compute(connection: sa.Connection, table: sa.Table, values: Mapping[str, date]) -> sa.Table:
+    metrics = REGISTRY[table.name]
+    names = [*SUMMARIES[table.name].keys, *(m.name for m in metrics if m.published)]
     stage = sa.Table(
         f"stage_{table.name}",
         sa.MetaData(),
@@ -159,8 +263,22 @@ def _compute(connection: sa.Connection, table: sa.Table, query: sa.Select[tuple[
     )
     stage.drop(connection, checkfirst=True)
     stage.create(connection)
-    connection.execute(sa.insert(stage).from_select(names, query))
+    query = sa.text(f"insert into {stage.name} ({', '.join(names)}) {SUMMARIES[table.name].sql(metrics)}")
+    connection.execute(query, dict(values))
     return stage
+
+
+def _replace(
+    connection: sa.Connection, table: sa.Table, stage: sa.Table, run_id: str, among: list[sa.ColumnElement[bool]]
+) -> SummaryCounts:
+    counted = connection.execution_options(preserve_rowcount=True)
+    values = {"run_id": run_id} if "run_id" in table.c else {}
+    written = counted.execute(_upsert(table, stage), values).rowcount
+    same_group = [table.c[column.name] == stage.c[column.name] for column in table.primary_key.columns]
+    vanished = sa.delete(table).where(*among, ~sa.exists().where(sa.and_(*same_group)).correlate(table))
+    removed = connection.execute(vanished).rowcount
+    rows = connection.execute(sa.select(sa.func.count()).select_from(stage)).scalar_one()
+    return SummaryCounts(rows=rows, written=written, removed=removed)
 
 
 def _upsert(table: sa.Table, stage: sa.Table) -> sa.Insert:
@@ -182,13 +300,5 @@ def _upsert(table: sa.Table, stage: sa.Table) -> sa.Insert:
     )
 
 
-def _remove_vanished(table: sa.Table, stage: sa.Table, first: date, last: date) -> sa.Delete:
-    period = table.c[_period(table.primary_key.columns.keys())]
-    same_group = [table.c[column.name] == stage.c[column.name] for column in table.primary_key.columns]
-    return sa.delete(table).where(
-        period >= first, period < _month_after(last), ~sa.exists().where(sa.and_(*same_group)).correlate(table)
-    )
-
-
 def _period(keys: Sequence[str]) -> str:
-    return next(name for name in keys if name in {"order_date", "order_month"})
+    return next(name for name in keys if name in {"order_date", "order_month", "movement_date"})

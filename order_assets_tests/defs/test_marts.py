@@ -86,9 +86,23 @@ def test_a_violated_check_fails_the_run_and_names_the_rows(installation: Install
         ).scalars().all()[:1]  # fmt: skip
     result = installation.run("load_facts")
     assert not result.success
-    (evaluation,) = [e for e in result.get_asset_check_evaluations() if not e.passed]
+    (evaluation,) = [e for e in result.get_asset_check_evaluations() if not e.passed and e.blocking]
     assert (evaluation.check_name, evaluation.severity) == ("discounts_tie_to_orders", dg.AssetCheckSeverity.ERROR)
     assert evaluation.metadata["examples"].value == [key]
+    assert (evaluation.metadata["failing"].value, evaluation.metadata["total"].value) == (
+        1,
+        installation.scalar("select count(*) from marts.order_facts"),
+    )
+
+
+def test_a_warning_holds_up_nothing(installation: Installation) -> None:
+    """Without it, an odd order at the source would stop the facts of all the others."""
+    installation.run("refresh_orders")
+    result = installation.run("load_facts")
+    assert result.success
+    warned = {e.check_name: e for e in result.get_asset_check_evaluations() if not e.passed}
+    assert warned["residual_is_zero"].severity is dg.AssetCheckSeverity.WARN
+    assert not any(evaluation.blocking for evaluation in warned.values())
 
 
 def summarise_stale(installation: Installation) -> bool:

@@ -49,4 +49,12 @@ def text_cells(frames: Frames) -> list[str]:
 
 def tables(frames: Frames) -> list[pd.DataFrame]:
     """The frames that are rows of tables."""
-    return [frames.orders, frames.lifecycles, frames.discounts, frames.stores, frames.customers]
+    return [
+        frames.orders,
+        frames.lines,
+        frames.events,
+        frames.lifecycles,
+        frames.discounts,
+        frames.stores,
+        frames.customers,
+    ]

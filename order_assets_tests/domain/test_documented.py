@@ -11,6 +11,8 @@ import pytest
 from order_assets.domain import documented, ktsp_page, scalev_page
 from order_assets.domain.documented import Documented, KtspOrder, ScalevOrder
 
+# They become pseudonyms, if the policy says so; `test_scalev_privacy` sees that they go no further.
+PSEUDONYMS = ["customer.email", "customer.phone"]
 PAIRS: list[tuple[type[msgspec.Struct], type[Documented]]] = [
     (scalev_page.Order, ScalevOrder),
     (ktsp_page.Order, KtspOrder),
@@ -57,7 +59,7 @@ def undeclared(read: type[msgspec.Struct], declared: type[msgspec.Struct], path:
 @pytest.mark.parametrize(("read", "declared"), PAIRS)
 def test_what_is_read_is_documented_and_not_private(read: type[msgspec.Struct], declared: type[Documented]) -> None:
     """Without it, a personal field could be read and hashed, or a field of ours be counted as the vendor's news."""
-    assert undeclared(read, declared) == []
+    assert undeclared(read, declared) == (PSEUDONYMS if read is scalev_page.Order else [])
 
 
 def test_the_check_above_sees_inner_fields() -> None:

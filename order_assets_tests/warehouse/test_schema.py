@@ -11,18 +11,19 @@ import sqlalchemy as sa
 from alembic.autogenerate import compare_metadata
 from alembic.runtime.migration import MigrationContext
 
-from order_assets.warehouse import ledger_schema, schema
+from order_assets.warehouse import ledger_schema, schema, summary_schema
 from order_assets.warehouse.engine import WarehouseError, connect, migrate
-from order_assets.warehouse.metrics import DISCOUNT_BY_KIND, REVENUE
+from order_assets.warehouse.metrics_registry import REGISTRY
 from order_assets_tests.warehouse.parts import do, rows
 
 GOLDEN_DDL = Path(__file__).parent.parent / "golden" / "ddl.sql"
-# Tables of the reference that this release does not have yet. The list may only shrink.
-NOT_YET = {
-    "order_line_facts", "order_status_events", "revenue_monthly", "revenue_movements_daily", "discount_by_code",
-    "customer_summary", "repeat_rate", "customer_cohort_monthly", "product_monthly", "lifecycle_monthly",
-    "status_funnel_monthly",
-}  # fmt: skip
+# Tables of which the reference only says that they are as another, with another period: that of the other, and theirs.
+VARIANTS = {
+    "revenue_monthly": ("revenue_daily", "order_date", "order_month"),
+    "discount_by_kind_daily": ("discount_by_kind_monthly", "order_month", "order_date"),
+    "discount_by_code_monthly": ("discount_by_code", "", "order_month"),
+    "product_daily": ("product_monthly", "order_month", "order_date"),
+}
 
 _COLUMNS = """
     select n.nspname || '.' || c.relname as table_name, a.attname as name,
@@ -104,62 +105,81 @@ def reference(empty_engine: sa.Engine) -> sa.Engine:
     return empty_engine
 
 
+def _columns(rows_of: list[dict[str, object]]) -> set[tuple[object, ...]]:
+    kept = ("name", "type", "required", "identity", "generated", "value")
+    return {(str(row["table_name"]).removeprefix("marts."), *(row[name] for name in kept)) for row in rows_of}
+
+
+def _constraints(rows_of: list[dict[str, object]]) -> set[tuple[object, ...]]:
+    # The reference is made under a search_path, so its definitions leave out the schema of the tables they refer to.
+    return {tuple(str(value).replace("marts.", "") for value in row.values()) for row in rows_of}
+
+
+def _spelled_out(documented: set[tuple[object, ...]]) -> set[tuple[object, ...]]:
+    """Write out the tables that the reference describes by another."""
+    found = {row for row in documented if row[0] not in VARIANTS}
+    for name, (other, period, own) in VARIANTS.items():
+        for table, what, *rest in documented:
+            if table == other and what == "p":
+                keys = str(rest[0])
+                keys = keys.replace(period, own) if period else keys.replace("KEY (", f"KEY ({own}, ")
+                found.add((name, what, keys))
+            elif table == other:
+                found.add((name, own if period and what == period else what, *rest))
+        if not period and not any(row[1] == "p" for row in documented):
+            found.add((name, own, "date", True, "", "", None))
+    return found
+
+
 def test_the_tables_are_those_of_the_reference(reference: sa.Engine, engine: sa.Engine) -> None:
     """Without it, a table could be forgotten, or one invented that no document describes."""
     documented, ours = (
         {str(row["table_name"]).removeprefix("marts.") for row in rows(made, _COLUMNS, schemas=["marts"])}
         for made in (reference, engine)
     )
-    assert documented - ours == NOT_YET, "take a table out of NOT_YET when it exists"
-    assert ours - documented == set()
+    assert ours == documented | VARIANTS.keys()
 
 
 def test_columns_are_those_of_the_reference(reference: sa.Engine, engine: sa.Engine) -> None:
     """Without it, a program written against the documents would not find a column, or another type."""
-    documented, ours = (
-        {
-            (row["table_name"], row["name"]): (
-                row["type"], row["required"], row["identity"], row["generated"], row["value"]
-            )
-            for row in rows(made, _COLUMNS, schemas=["marts"])
-            if str(row["table_name"]).removeprefix("marts.") not in NOT_YET
-        }
-        for made in (reference, engine)
-    )  # fmt: skip
-    assert ours == documented
+    documented, ours = (_columns(rows(made, _COLUMNS, schemas=["marts"])) for made in (reference, engine))
+    assert ours == _spelled_out(documented)
 
 
 def test_constraints_are_those_of_the_reference(reference: sa.Engine, engine: sa.Engine) -> None:
     """Without it, an identity of the money could be dropped, or a key be wider than documented."""
-    # The reference is made under a search_path, so its definitions leave out the schema of the tables they refer to.
-    documented, ours = (
-        {
-            tuple(str(value).replace("marts.", "") for value in row.values())
-            for row in rows(made, _CONSTRAINTS, schemas=["marts"])
-            if str(row["table_name"]).removeprefix("marts.") not in NOT_YET
-        }
-        for made in (reference, engine)
-    )
-    assert ours == documented
+    documented, ours = (_constraints(rows(made, _CONSTRAINTS, schemas=["marts"])) for made in (reference, engine))
+    assert ours == _spelled_out(documented)
 
 
-@pytest.mark.parametrize(
-    ("table", "metrics"), [(schema.revenue_daily, REVENUE), (schema.discount_by_kind_monthly, DISCOUNT_BY_KIND)],
-    ids=["revenue_daily", "discount_by_kind_monthly"],
-)  # fmt: skip
-def test_measures_come_from_the_registry(table: sa.Table, metrics: tuple[object, ...], engine: sa.Engine) -> None:
+@pytest.mark.parametrize("name", REGISTRY)
+def test_measures_come_from_the_registry(name: str, engine: sa.Engine) -> None:
     """Without it, a definition shown to users could differ from the one that is computed."""
     comments = {
         row["name"]: row["comment"]
         for row in rows(engine, _COLUMNS, schemas=["marts"])
-        if row["table_name"] == f"marts.{table.name}"
+        if row["table_name"] == f"marts.{name}"
     }
-    published = {
-        metric.name: metric.description
-        for metric in REVENUE + DISCOUNT_BY_KIND
-        if metric.published and metric in metrics
-    }
+    published = {metric.name: metric.description for metric in REGISTRY[name] if metric.published}
     assert published.items() <= comments.items()
+
+
+def test_views_are_equal_and_explained(engine: sa.Engine, empty_engine: sa.Engine) -> None:
+    """Without it, the migrated view could compute something else than the one the registry describes."""
+    with empty_engine.begin() as connection:
+        for name in schema.SCHEMAS:
+            connection.execute(sa.schema.CreateSchema(name))
+        schema.metadata.create_all(connection)
+    query = """
+        select c.relname, pg_get_viewdef(c.oid) as body, obj_description(c.oid) as about, a.attname,
+            col_description(c.oid, a.attnum) as comment
+        from pg_class as c inner join pg_attribute as a on a.attrelid = c.oid and a.attnum > 0
+        where c.relkind = 'v' and c.relnamespace::regnamespace::text = any(:schemas)
+    """
+    migrated, made = _catalog(engine, query), _catalog(empty_engine, query)
+    assert migrated == made
+    assert {row[0] for row in migrated} == set(summary_schema.VIEW_COLUMNS)
+    assert all(row[2] and row[4] for row in migrated)
 
 
 # Migrating

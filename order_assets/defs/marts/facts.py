@@ -12,7 +12,15 @@ from order_assets.defs.resources import WarehouseResource
 from order_assets.warehouse.ledger_schema import unknown_fields
 
 _NAMED = 20
-TABLES = ("order_facts", "order_lifecycle", "discount_facts", "dim_store", "dim_customer")
+TABLES = (
+    "order_facts",
+    "order_line_facts",
+    "discount_facts",
+    "order_status_events",
+    "order_lifecycle",
+    "dim_store",
+    "dim_customer",
+)
 
 
 @dg.multi_asset(name="facts", specs=[mart_spec(name, group="facts", deps=RAW_PAGES) for name in TABLES])

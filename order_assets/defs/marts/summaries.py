@@ -1,51 +1,117 @@
-"""Summaries by month: whole months recomputed from the facts, only rows that differ written."""
+"""Summaries: whole groups recomputed from the facts, only rows that differ written.
 
-from datetime import date
+Those by period are partitioned by month, one step each. Those without are one step: they share the date at which
+ages are taken.
+"""
+
+from collections.abc import Iterator
+from datetime import UTC, date, datetime
 
 import dagster as dg
+from pydantic import Field
 
-from order_assets.defs.marts.tables import mart, mart_spec, row_count
+from order_assets.defs.marts.tables import dense_spec, mart, mart_spec, row_count
 from order_assets.defs.partitions import MONTHS
 from order_assets.defs.raw.order_pages import QUIET
 from order_assets.defs.resources import WarehouseResource
 from order_assets.warehouse import summaries
 
-GROUPS = {"revenue_daily": "revenue", "discount_by_kind_monthly": "discounts"}
-_FROM = {
-    "revenue_daily": [mart("order_facts"), mart("order_lifecycle")],
-    "discount_by_kind_monthly": [mart("order_facts"), mart("discount_facts")],
+_LIFECYCLE, _DISCOUNTS, _LINES = "order_lifecycle", "discount_facts", "order_line_facts"
+_PLACES: dict[str, tuple[str, str | None]] = {
+    "revenue_daily": ("revenue", _LIFECYCLE),
+    "revenue_monthly": ("revenue", _LIFECYCLE),
+    "revenue_movements_daily": ("revenue", _LIFECYCLE),
+    "lifecycle_monthly": ("revenue", _LIFECYCLE),
+    "status_funnel_monthly": ("revenue", None),
+    "discount_by_kind_daily": ("discounts", _DISCOUNTS),
+    "discount_by_kind_monthly": ("discounts", _DISCOUNTS),
+    "discount_by_code": ("discounts", _DISCOUNTS),
+    "discount_by_code_monthly": ("discounts", _DISCOUNTS),
+    "product_daily": ("products", _LINES),
+    "product_monthly": ("products", _LINES),
+    "customer_summary": ("customers", None),
+    "repeat_rate": ("customers", None),
+    "customer_cohort_monthly": ("customers", None),
 }
+DENSE = "revenue_daily_dense"
+
+
+def _spec(name: str, partitions_def: dg.PartitionsDefinition[str] | None) -> dg.AssetSpec:
+    group, more = _PLACES[name]
+    deps = [mart("order_facts"), *([mart(more)] if more else [])]
+    return mart_spec(name, group=group, deps=deps, made_by="sql", partitions_def=partitions_def)
+
+
+def _shown(counts: summaries.SummaryCounts, total: int) -> dict[str, int]:
+    return {
+        "dagster/row_count": total,
+        "rows recomputed": counts.rows,
+        "rows written": counts.written,
+        "rows removed": counts.removed,
+    }
 
 
 def _monthly(name: str) -> dg.AssetsDefinition:
-    @dg.multi_asset(
-        name=name,
-        specs=[mart_spec(name, group=GROUPS[name], deps=_FROM[name], partitions_def=MONTHS)],
-        backfill_policy=dg.BackfillPolicy.single_run(),
-    )
+    @dg.multi_asset(name=name, specs=[_spec(name, MONTHS)], backfill_policy=dg.BackfillPolicy.single_run())
     def summary(context: dg.AssetExecutionContext, warehouse: WarehouseResource) -> dg.MaterializeResult[None]:
         first, last = (date.fromisoformat(context.partition_keys[i]) for i in (0, -1))
         with warehouse.engine.begin() as connection:
             counts = summaries.summarise(connection, name, first, last, context.run.run_id)
             total = row_count(connection, name)
-        return dg.MaterializeResult(
-            metadata={
-                "dagster/row_count": total,
-                "rows of these months": counts.rows,
-                "rows written": counts.written,
-                "rows removed": counts.removed,
-            }
-        )
+        return dg.MaterializeResult(metadata=_shown(counts, total))
 
     return summary
 
 
-revenue_daily = _monthly("revenue_daily")
-discount_by_kind_monthly = _monthly("discount_by_kind_monthly")
+monthly_summaries = [_monthly(name) for name in summaries.MONTHLY_TABLES]
+
+
+class WholeConfig(dg.Config):
+    """How the summaries without a period are computed."""
+
+    as_of_date: str | None = Field(
+        default=None,
+        description="Date (YYYY-MM-DD) at which ages are taken and calendars end; today in UTC unless given.",
+    )
+
+    def as_of(self) -> date:
+        """Return the date given, else today's in UTC."""
+        return date.fromisoformat(self.as_of_date) if self.as_of_date else datetime.now(UTC).date()
+
+
+@dg.multi_asset(
+    name="whole_summaries",
+    specs=[*(_spec(name, None) for name in summaries.WHOLE_TABLES), dense_spec(DENSE, group="revenue")],
+    can_subset=True,
+)
+def whole_summaries(
+    context: dg.AssetExecutionContext, warehouse: WarehouseResource, config: WholeConfig
+) -> Iterator[dg.MaterializeResult[None]]:
+    """Compute customers, cohorts and codes over all dates, and move the end of the dense calendar."""
+    as_of, run_id = config.as_of(), context.run.run_id
+    chosen = {key.path[-1] for key in context.selected_asset_keys}
+    shown: dict[str, dict[str, int]] = {}
+    with warehouse.engine.begin() as connection:
+        for name in [name for name in summaries.WHOLE_TABLES if name in chosen]:
+            counts = summaries.summarise_whole(connection, name, as_of, run_id)
+            shown[name] = _shown(counts, row_count(connection, name))
+        if DENSE in chosen:
+            summaries.set_as_of(connection, as_of, run_id)
+            shown[DENSE] = {"dagster/row_count": row_count(connection, DENSE)}
+    for name, metadata in shown.items():
+        yield dg.MaterializeResult(asset_key=mart(name), metadata={**metadata, "as of": as_of.isoformat()})
+
 
 summarise_months = dg.define_asset_job(
     "summarise_months",
-    selection=dg.AssetSelection.groups(*GROUPS.values()),
+    selection=dg.AssetSelection.assets(*(mart(name) for name in summaries.MONTHLY_TABLES)),
     description="Recompute the summaries of a range of months, and check them.",
+    config=QUIET,
+)
+
+summarise_all = dg.define_asset_job(
+    "summarise_all",
+    selection=dg.AssetSelection.assets(*(mart(name) for name in (*summaries.WHOLE_TABLES, DENSE))),
+    description="Compute the summaries that have no period, taken at a date, and check them.",
     config=QUIET,
 )

@@ -1,10 +1,14 @@
 """What an asset over a table shows: its columns with descriptions, its row count, its place."""
 
+from collections.abc import Iterable
+from typing import Any, Literal
+
 import dagster as dg
 import sqlalchemy as sa
 from sqlalchemy.dialects import postgresql
 
 from order_assets.warehouse.schema import metadata
+from order_assets.warehouse.summary_schema import VIEW_COLUMNS
 
 RAW_PAGES = [dg.AssetKey(["raw", "scalev_order_pages"]), dg.AssetKey(["raw", "ktsp_order_pages"])]
 _MONTHS_NOTE = " One partition per month; a month that begins stays missing until it has orders."
@@ -16,42 +20,61 @@ def mart(name: str) -> dg.AssetKey:
     return dg.AssetKey(["marts", name])
 
 
+def _schema(columns: Iterable[sa.Column[Any]]) -> dg.TableSchema:
+    return dg.TableSchema(
+        columns=[
+            dg.TableColumn(
+                column.name,
+                type=column.type.compile(dialect=_POSTGRESQL).lower(),
+                description=column.comment,
+                constraints=dg.TableColumnConstraints(nullable=bool(column.nullable), unique=False),
+            )
+            for column in columns
+        ]
+    )
+
+
 def mart_spec(
     name: str,
     *,
     group: str,
     deps: list[dg.AssetKey],
+    made_by: Literal["pandas", "sql"] = "pandas",
     partitions_def: dg.PartitionsDefinition[str] | None = None,
 ) -> dg.AssetSpec:
     """Return the spec of a table in schema `marts`; description and columns come from the schema."""
     table = metadata.tables[f"marts.{name}"]
-    columns = [
-        dg.TableColumn(
-            column.name,
-            type=column.type.compile(dialect=_POSTGRESQL).lower(),
-            description=column.comment,
-            constraints=dg.TableColumnConstraints(nullable=bool(column.nullable), unique=False),
-        )
-        for column in table.columns
-    ]
     return dg.AssetSpec(
         mart(name),
         deps=deps,
         description=f"{table.comment}.{_MONTHS_NOTE if partitions_def else ''}",
         group_name=group,
-        kinds={"postgres", "sql" if partitions_def else "pandas"},
+        kinds={"postgres", made_by},
         owners=["team:analytics"],
         tags={"layer": "marts"},
         code_version="1",
         partitions_def=partitions_def,
-        metadata={
-            "dagster/column_schema": dg.TableSchema(columns=columns),
-            "dagster/table_name": f"marts.{name}",
-        },
+        metadata={"dagster/column_schema": _schema(table.columns), "dagster/table_name": f"marts.{name}"},
+    )
+
+
+def dense_spec(name: str, *, group: str) -> dg.AssetSpec:
+    """Return the spec of a view with every day of `revenue_daily`, to the date of the last run."""
+    return dg.AssetSpec(
+        mart(name),
+        deps=[mart("revenue_daily")],
+        description="A view: revenue_daily with every day from a store's first order to the date of the last run"
+        " (ops.as_of). Days without orders count 0; their ratios are NULL.",
+        group_name=group,
+        kinds={"postgres", "sql"},
+        owners=["team:analytics"],
+        tags={"layer": "marts"},
+        code_version="1",
+        metadata={"dagster/column_schema": _schema(VIEW_COLUMNS[name]), "dagster/table_name": f"marts.{name}"},
     )
 
 
 def row_count(connection: sa.Connection, name: str) -> int:
-    """Count the rows of a table in schema `marts`."""
-    table = metadata.tables[f"marts.{name}"]
+    """Count the rows of a table or view in schema `marts`."""
+    table = sa.table(name, schema="marts")
     return int(connection.execute(sa.select(sa.func.count()).select_from(table)).scalar_one())

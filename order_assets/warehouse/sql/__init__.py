@@ -11,6 +11,12 @@ _FOLDER = Path(__file__).parent
 
 
 @cache
+def source(name: str) -> str:
+    """Return the text of `<name>.sql` beside this module, e.g. "load/order_sequence"."""
+    return (_FOLDER / f"{name}.sql").read_text(encoding="utf-8")
+
+
+@cache
 def statement(name: str) -> sa.TextClause:
-    """Return the statement of `<name>.sql` beside this module, e.g. "load/order_sequence"."""
-    return sa.text((_FOLDER / f"{name}.sql").read_text(encoding="utf-8"))
+    """Return the statement of `<name>.sql` beside this module."""
+    return sa.text(source(name))

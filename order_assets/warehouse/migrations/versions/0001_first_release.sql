@@ -4,6 +4,105 @@ CREATE SEQUENCE ops.change_numbers;
 
 CREATE SEQUENCE ops.crawl_sessions;
 
+CREATE TABLE marts.customer_cohort_monthly (
+    source_system TEXT NOT NULL,
+    currency_code CHAR(3) NOT NULL,
+    cohort_month DATE NOT NULL,
+    month_number INTEGER NOT NULL,
+    cohort_size INTEGER NOT NULL,
+    active_customers INTEGER NOT NULL,
+    orders INTEGER NOT NULL,
+    net_sales_amount NUMERIC(20, 4) NOT NULL,
+    cumulative_net_sales NUMERIC(20, 4) NOT NULL,
+    retention_rate NUMERIC(9, 6) NOT NULL,
+    ltv_to_date NUMERIC(20, 4) NOT NULL,
+    CONSTRAINT customer_cohort_monthly_pkey PRIMARY KEY (source_system, currency_code, cohort_month, month_number)
+);
+
+COMMENT ON TABLE marts.customer_cohort_monthly IS 'Cohorts of customers by month of their first recognised order; months without orders are rows of zeros';
+
+COMMENT ON COLUMN marts.customer_cohort_monthly.source_system IS 'scalev or ktsp';
+
+COMMENT ON COLUMN marts.customer_cohort_monthly.currency_code IS 'ISO 4217';
+
+COMMENT ON COLUMN marts.customer_cohort_monthly.cohort_month IS 'First day of the month of a customer''s first recognised order';
+
+COMMENT ON COLUMN marts.customer_cohort_monthly.month_number IS 'Months since the cohort''s, from 0 to the month of ops.as_of';
+
+COMMENT ON COLUMN marts.customer_cohort_monthly.cohort_size IS 'Customers whose first recognised order is in the cohort''s month';
+
+COMMENT ON COLUMN marts.customer_cohort_monthly.active_customers IS 'Customers of the cohort with a recognised order in the month';
+
+COMMENT ON COLUMN marts.customer_cohort_monthly.orders IS 'Recognised orders of the cohort in the month';
+
+COMMENT ON COLUMN marts.customer_cohort_monthly.net_sales_amount IS 'Net sales of these orders';
+
+COMMENT ON COLUMN marts.customer_cohort_monthly.cumulative_net_sales IS 'Net sales of the cohort from month 0 up to the month';
+
+COMMENT ON COLUMN marts.customer_cohort_monthly.retention_rate IS 'Active customers / cohort size';
+
+COMMENT ON COLUMN marts.customer_cohort_monthly.ltv_to_date IS 'Cumulative net sales / cohort size';
+
+CREATE TABLE marts.customer_summary (
+    source_system TEXT NOT NULL,
+    customer_key TEXT NOT NULL,
+    currency_code CHAR(3) NOT NULL,
+    orders_placed INTEGER NOT NULL,
+    orders_recognised INTEGER NOT NULL,
+    orders_lost INTEGER NOT NULL,
+    first_order_date DATE,
+    last_order_date DATE,
+    cohort_month DATE,
+    lifetime_net_sales NUMERIC(20, 4) NOT NULL,
+    lifetime_payment NUMERIC(20, 4) NOT NULL,
+    lifetime_discount NUMERIC(20, 4) NOT NULL,
+    aov_net_sales NUMERIC(20, 4),
+    recency_days INTEGER,
+    tenure_days INTEGER,
+    avg_days_between_orders NUMERIC(12, 4),
+    is_repeat BOOLEAN NOT NULL,
+    distinct_stores INTEGER NOT NULL,
+    CONSTRAINT customer_summary_pkey PRIMARY KEY (source_system, customer_key, currency_code)
+);
+
+COMMENT ON TABLE marts.customer_summary IS 'One row per customer and currency with a placed order; ages are taken at ops.as_of';
+
+COMMENT ON COLUMN marts.customer_summary.source_system IS 'scalev or ktsp';
+
+COMMENT ON COLUMN marts.customer_summary.customer_key IS 'Customer or member, as a pseudonym';
+
+COMMENT ON COLUMN marts.customer_summary.currency_code IS 'ISO 4217';
+
+COMMENT ON COLUMN marts.customer_summary.orders_placed IS 'Orders placed: recognised + open + lost';
+
+COMMENT ON COLUMN marts.customer_summary.orders_recognised IS 'Orders that count as revenue';
+
+COMMENT ON COLUMN marts.customer_summary.orders_lost IS 'Orders canceled, returned to sender, or closed unpaid';
+
+COMMENT ON COLUMN marts.customer_summary.first_order_date IS 'Order date of the first recognised order';
+
+COMMENT ON COLUMN marts.customer_summary.last_order_date IS 'Order date of the last recognised order';
+
+COMMENT ON COLUMN marts.customer_summary.cohort_month IS 'First day of the month of the first recognised order';
+
+COMMENT ON COLUMN marts.customer_summary.lifetime_net_sales IS 'Net sales of the recognised orders; history, not a prediction';
+
+COMMENT ON COLUMN marts.customer_summary.lifetime_payment IS 'Payment of the recognised orders';
+
+COMMENT ON COLUMN marts.customer_summary.lifetime_discount IS 'Discounts of the recognised orders';
+
+COMMENT ON COLUMN marts.customer_summary.aov_net_sales IS 'Average order value: net sales / recognised orders';
+
+COMMENT ON COLUMN marts.customer_summary.recency_days IS 'as_of_date - last recognised order';
+
+COMMENT ON COLUMN marts.customer_summary.tenure_days IS 'Last - first recognised order';
+
+COMMENT ON COLUMN marts.customer_summary.avg_days_between_orders IS 'Tenure / (recognised orders - 1); NULL below two orders';
+
+COMMENT ON COLUMN marts.customer_summary.is_repeat IS 'At least two recognised orders';
+
+COMMENT ON COLUMN marts.customer_summary.distinct_stores IS 'Stores with a recognised order';
+
 CREATE TABLE marts.dim_customer (
     customer_key TEXT NOT NULL,
     source_system TEXT NOT NULL,
@@ -35,7 +134,7 @@ COMMENT ON COLUMN marts.dim_customer.phone_hmac IS 'Pseudonym of the phone numbe
 
 COMMENT ON COLUMN marts.dim_customer.first_seen_at IS 'When a page first named the customer';
 
-COMMENT ON COLUMN marts.dim_customer.last_seen_at IS 'When the row was written; a pseudonym has nothing to bring up to date';
+COMMENT ON COLUMN marts.dim_customer.last_seen_at IS 'When the row was last brought up to date';
 
 CREATE TABLE marts.dim_store (
     store_key TEXT NOT NULL,
@@ -77,6 +176,180 @@ COMMENT ON COLUMN marts.dim_store.default_currency IS 'Currency used where no li
 COMMENT ON COLUMN marts.dim_store.first_seen_at IS 'When a page first named the store';
 
 COMMENT ON COLUMN marts.dim_store.last_seen_at IS 'When the row was last brought up to date';
+
+CREATE TABLE marts.discount_by_code (
+    source_system TEXT NOT NULL,
+    source_account TEXT NOT NULL,
+    currency_code CHAR(3) NOT NULL,
+    discount_code TEXT NOT NULL,
+    orders_recognised INTEGER NOT NULL,
+    discount_amount NUMERIC(20, 4) NOT NULL,
+    basis_amount NUMERIC(20, 4) NOT NULL,
+    discount_rate NUMERIC(9, 6),
+    avg_discount_amount NUMERIC(20, 4),
+    net_sales_amount NUMERIC(20, 4) NOT NULL,
+    customers INTEGER NOT NULL,
+    first_used_date DATE,
+    last_used_date DATE,
+    new_customer_orders INTEGER NOT NULL,
+    aov_net_sales NUMERIC(20, 4),
+    orders_lost INTEGER NOT NULL,
+    discount_amount_lost NUMERIC(20, 4) NOT NULL,
+    redemption_lost_rate NUMERIC(9, 6),
+    CONSTRAINT discount_by_code_pkey PRIMARY KEY (source_system, source_account, currency_code, discount_code)
+);
+
+COMMENT ON TABLE marts.discount_by_code IS 'Discount codes, over all time';
+
+COMMENT ON COLUMN marts.discount_by_code.source_system IS 'scalev or ktsp';
+
+COMMENT ON COLUMN marts.discount_by_code.source_account IS 'Scalev store_id: the scope of the code';
+
+COMMENT ON COLUMN marts.discount_by_code.currency_code IS 'ISO 4217';
+
+COMMENT ON COLUMN marts.discount_by_code.discount_code IS 'Code, trimmed, upper case';
+
+COMMENT ON COLUMN marts.discount_by_code.orders_recognised IS 'Recognised orders with the code';
+
+COMMENT ON COLUMN marts.discount_by_code.discount_amount IS 'Discount of the code over recognised orders';
+
+COMMENT ON COLUMN marts.discount_by_code.basis_amount IS 'What the discount was taken from, over the same orders';
+
+COMMENT ON COLUMN marts.discount_by_code.discount_rate IS 'Discount / basis';
+
+COMMENT ON COLUMN marts.discount_by_code.avg_discount_amount IS 'Discount / recognised orders with the code';
+
+COMMENT ON COLUMN marts.discount_by_code.net_sales_amount IS 'Net sales of the recognised orders with the code';
+
+COMMENT ON COLUMN marts.discount_by_code.customers IS 'Customers with such an order';
+
+COMMENT ON COLUMN marts.discount_by_code.first_used_date IS 'Order date of the first recognised order with the code';
+
+COMMENT ON COLUMN marts.discount_by_code.last_used_date IS 'Order date of the last recognised order with the code';
+
+COMMENT ON COLUMN marts.discount_by_code.new_customer_orders IS 'Recognised orders with the code that are a customer''s first';
+
+COMMENT ON COLUMN marts.discount_by_code.aov_net_sales IS 'Average order value: net sales / recognised orders';
+
+COMMENT ON COLUMN marts.discount_by_code.orders_lost IS 'Lost orders with the code';
+
+COMMENT ON COLUMN marts.discount_by_code.discount_amount_lost IS 'Discount of the code on lost orders';
+
+COMMENT ON COLUMN marts.discount_by_code.redemption_lost_rate IS 'Lost orders / (recognised + lost orders) with the code';
+
+CREATE TABLE marts.discount_by_code_monthly (
+    order_month DATE NOT NULL,
+    source_system TEXT NOT NULL,
+    source_account TEXT NOT NULL,
+    currency_code CHAR(3) NOT NULL,
+    discount_code TEXT NOT NULL,
+    orders_recognised INTEGER NOT NULL,
+    discount_amount NUMERIC(20, 4) NOT NULL,
+    basis_amount NUMERIC(20, 4) NOT NULL,
+    discount_rate NUMERIC(9, 6),
+    avg_discount_amount NUMERIC(20, 4),
+    net_sales_amount NUMERIC(20, 4) NOT NULL,
+    customers INTEGER NOT NULL,
+    first_used_date DATE,
+    last_used_date DATE,
+    new_customer_orders INTEGER NOT NULL,
+    aov_net_sales NUMERIC(20, 4),
+    orders_lost INTEGER NOT NULL,
+    discount_amount_lost NUMERIC(20, 4) NOT NULL,
+    redemption_lost_rate NUMERIC(9, 6),
+    CONSTRAINT discount_by_code_monthly_pkey PRIMARY KEY (order_month, source_system, source_account, currency_code, discount_code)
+);
+
+COMMENT ON TABLE marts.discount_by_code_monthly IS 'Discount codes by month';
+
+COMMENT ON COLUMN marts.discount_by_code_monthly.order_month IS 'First day of the month of the order date';
+
+COMMENT ON COLUMN marts.discount_by_code_monthly.source_system IS 'scalev or ktsp';
+
+COMMENT ON COLUMN marts.discount_by_code_monthly.source_account IS 'Scalev store_id: the scope of the code';
+
+COMMENT ON COLUMN marts.discount_by_code_monthly.currency_code IS 'ISO 4217';
+
+COMMENT ON COLUMN marts.discount_by_code_monthly.discount_code IS 'Code, trimmed, upper case';
+
+COMMENT ON COLUMN marts.discount_by_code_monthly.orders_recognised IS 'Recognised orders with the code';
+
+COMMENT ON COLUMN marts.discount_by_code_monthly.discount_amount IS 'Discount of the code over recognised orders';
+
+COMMENT ON COLUMN marts.discount_by_code_monthly.basis_amount IS 'What the discount was taken from, over the same orders';
+
+COMMENT ON COLUMN marts.discount_by_code_monthly.discount_rate IS 'Discount / basis';
+
+COMMENT ON COLUMN marts.discount_by_code_monthly.avg_discount_amount IS 'Discount / recognised orders with the code';
+
+COMMENT ON COLUMN marts.discount_by_code_monthly.net_sales_amount IS 'Net sales of the recognised orders with the code';
+
+COMMENT ON COLUMN marts.discount_by_code_monthly.customers IS 'Customers with such an order';
+
+COMMENT ON COLUMN marts.discount_by_code_monthly.first_used_date IS 'Order date of the first recognised order with the code';
+
+COMMENT ON COLUMN marts.discount_by_code_monthly.last_used_date IS 'Order date of the last recognised order with the code';
+
+COMMENT ON COLUMN marts.discount_by_code_monthly.new_customer_orders IS 'Recognised orders with the code that are a customer''s first';
+
+COMMENT ON COLUMN marts.discount_by_code_monthly.aov_net_sales IS 'Average order value: net sales / recognised orders';
+
+COMMENT ON COLUMN marts.discount_by_code_monthly.orders_lost IS 'Lost orders with the code';
+
+COMMENT ON COLUMN marts.discount_by_code_monthly.discount_amount_lost IS 'Discount of the code on lost orders';
+
+COMMENT ON COLUMN marts.discount_by_code_monthly.redemption_lost_rate IS 'Lost orders / (recognised + lost orders) with the code';
+
+CREATE TABLE marts.discount_by_kind_daily (
+    order_date DATE NOT NULL,
+    source_system TEXT NOT NULL,
+    store_key TEXT NOT NULL,
+    currency_code CHAR(3) NOT NULL,
+    discount_kind TEXT NOT NULL,
+    orders_recognised INTEGER NOT NULL,
+    discount_amount NUMERIC(20, 4) NOT NULL,
+    basis_amount NUMERIC(20, 4) NOT NULL,
+    discount_rate NUMERIC(9, 6),
+    avg_discount_amount NUMERIC(20, 4),
+    share_of_discount NUMERIC(9, 6),
+    net_sales_amount NUMERIC(20, 4) NOT NULL,
+    customers INTEGER NOT NULL,
+    orders_lost INTEGER NOT NULL,
+    discount_amount_lost NUMERIC(20, 4) NOT NULL,
+    CONSTRAINT discount_by_kind_daily_pkey PRIMARY KEY (order_date, source_system, store_key, currency_code, discount_kind)
+);
+
+COMMENT ON TABLE marts.discount_by_kind_daily IS 'Discounts by order date, store, currency and kind';
+
+COMMENT ON COLUMN marts.discount_by_kind_daily.order_date IS 'Local date of the order in the store''s zone';
+
+COMMENT ON COLUMN marts.discount_by_kind_daily.source_system IS 'scalev or ktsp';
+
+COMMENT ON COLUMN marts.discount_by_kind_daily.store_key IS 'Store';
+
+COMMENT ON COLUMN marts.discount_by_kind_daily.currency_code IS 'ISO 4217; XXX counts orders whose money is not reportable';
+
+COMMENT ON COLUMN marts.discount_by_kind_daily.discount_kind IS 'product, code, shipping, unique_code, or order (KTSP)';
+
+COMMENT ON COLUMN marts.discount_by_kind_daily.orders_recognised IS 'Recognised orders that carry the kind';
+
+COMMENT ON COLUMN marts.discount_by_kind_daily.discount_amount IS 'Discount of the kind over recognised orders';
+
+COMMENT ON COLUMN marts.discount_by_kind_daily.basis_amount IS 'What the discount was taken from, over the same orders';
+
+COMMENT ON COLUMN marts.discount_by_kind_daily.discount_rate IS 'Discount / basis';
+
+COMMENT ON COLUMN marts.discount_by_kind_daily.avg_discount_amount IS 'Discount / orders that carry it';
+
+COMMENT ON COLUMN marts.discount_by_kind_daily.share_of_discount IS 'Share of the kind in all discounts of the store, currency and period';
+
+COMMENT ON COLUMN marts.discount_by_kind_daily.net_sales_amount IS 'Net sales of the orders that carry the kind; an order can carry several, so do not add over kinds';
+
+COMMENT ON COLUMN marts.discount_by_kind_daily.customers IS 'Customers with such an order';
+
+COMMENT ON COLUMN marts.discount_by_kind_daily.orders_lost IS 'Lost orders that carried the kind';
+
+COMMENT ON COLUMN marts.discount_by_kind_daily.discount_amount_lost IS 'Discount of the kind on lost orders';
 
 CREATE TABLE marts.discount_by_kind_monthly (
     order_month DATE NOT NULL,
@@ -128,6 +401,169 @@ COMMENT ON COLUMN marts.discount_by_kind_monthly.customers IS 'Customers with su
 COMMENT ON COLUMN marts.discount_by_kind_monthly.orders_lost IS 'Lost orders that carried the kind';
 
 COMMENT ON COLUMN marts.discount_by_kind_monthly.discount_amount_lost IS 'Discount of the kind on lost orders';
+
+CREATE TABLE marts.lifecycle_monthly (
+    order_month DATE NOT NULL,
+    store_key TEXT NOT NULL,
+    step TEXT NOT NULL,
+    payment_family TEXT NOT NULL,
+    orders_measured INTEGER NOT NULL,
+    orders_negative INTEGER NOT NULL,
+    orders_missing INTEGER NOT NULL,
+    orders_over_90d INTEGER NOT NULL,
+    p50_seconds NUMERIC(14, 1),
+    p90_seconds NUMERIC(14, 1),
+    p95_seconds NUMERIC(14, 1),
+    mean_seconds NUMERIC(14, 1),
+    coverage NUMERIC(9, 6),
+    CONSTRAINT lifecycle_monthly_pkey PRIMARY KEY (order_month, store_key, step, payment_family),
+    CONSTRAINT lifecycle_monthly_payment_family_check CHECK (payment_family in ('cod', 'non_cod', 'all'))
+);
+
+COMMENT ON TABLE marts.lifecycle_monthly IS 'How long orders of a month took from status to status; KTSP reports none';
+
+COMMENT ON COLUMN marts.lifecycle_monthly.order_month IS 'First day of the month of the order date';
+
+COMMENT ON COLUMN marts.lifecycle_monthly.store_key IS 'Store';
+
+COMMENT ON COLUMN marts.lifecycle_monthly.step IS 'From which to which status, e.g. pending_to_paid';
+
+COMMENT ON COLUMN marts.lifecycle_monthly.payment_family IS 'cod, non_cod, or all';
+
+COMMENT ON COLUMN marts.lifecycle_monthly.orders_measured IS 'Orders with both times of the step, in order';
+
+COMMENT ON COLUMN marts.lifecycle_monthly.orders_negative IS 'Orders whose step ends before it begins: left out of the durations';
+
+COMMENT ON COLUMN marts.lifecycle_monthly.orders_missing IS 'Orders whose present state implies the step''s end, but a time is missing or invalid';
+
+COMMENT ON COLUMN marts.lifecycle_monthly.orders_over_90d IS 'Measured orders that took more than 90 days';
+
+COMMENT ON COLUMN marts.lifecycle_monthly.p50_seconds IS 'Median of the measured durations; compute it per group, never average it';
+
+COMMENT ON COLUMN marts.lifecycle_monthly.p90_seconds IS '90th percentile of the measured durations; compute it per group, never average it';
+
+COMMENT ON COLUMN marts.lifecycle_monthly.p95_seconds IS '95th percentile of the measured durations; compute it per group, never average it';
+
+COMMENT ON COLUMN marts.lifecycle_monthly.mean_seconds IS 'Mean of the measured durations';
+
+COMMENT ON COLUMN marts.lifecycle_monthly.coverage IS 'Measured / (measured + negative + missing); below 0.5 read durations with care';
+
+CREATE TABLE marts.product_daily (
+    order_date DATE NOT NULL,
+    store_key TEXT NOT NULL,
+    currency_code CHAR(3) NOT NULL,
+    product_key TEXT NOT NULL,
+    sku TEXT,
+    product_name TEXT,
+    orders INTEGER NOT NULL,
+    units INTEGER NOT NULL,
+    gross_amount NUMERIC(20, 4) NOT NULL,
+    discount_amount NUMERIC(20, 4) NOT NULL,
+    net_sales_amount NUMERIC(20, 4) NOT NULL,
+    avg_unit_price NUMERIC(20, 4),
+    units_rts INTEGER NOT NULL,
+    rts_unit_rate NUMERIC(9, 6),
+    CONSTRAINT product_daily_pkey PRIMARY KEY (order_date, store_key, currency_code, product_key)
+);
+
+COMMENT ON TABLE marts.product_daily IS 'Products by order date, store and line currency';
+
+COMMENT ON COLUMN marts.product_daily.order_date IS 'Local date of the order in the store''s zone';
+
+COMMENT ON COLUMN marts.product_daily.store_key IS 'Store';
+
+COMMENT ON COLUMN marts.product_daily.currency_code IS 'Currency of the line, ISO 4217';
+
+COMMENT ON COLUMN marts.product_daily.product_key IS 'ACCOUNT|VARIANT, else ACCOUNT|sku:SKU, else ACCOUNT|name:SHA256';
+
+COMMENT ON COLUMN marts.product_daily.sku IS 'Latest SKU of the product in the group';
+
+COMMENT ON COLUMN marts.product_daily.product_name IS 'Latest name of the product in the group';
+
+COMMENT ON COLUMN marts.product_daily.orders IS 'Recognised orders with the product';
+
+COMMENT ON COLUMN marts.product_daily.units IS 'Units in recognised orders';
+
+COMMENT ON COLUMN marts.product_daily.gross_amount IS 'Lines before discounts';
+
+COMMENT ON COLUMN marts.product_daily.discount_amount IS 'Gross less net: the lines'' own discounts and their share of the order''s';
+
+COMMENT ON COLUMN marts.product_daily.net_sales_amount IS 'Net sales of the lines';
+
+COMMENT ON COLUMN marts.product_daily.avg_unit_price IS 'Gross / units';
+
+COMMENT ON COLUMN marts.product_daily.units_rts IS 'Units in orders returned to sender';
+
+COMMENT ON COLUMN marts.product_daily.rts_unit_rate IS 'Units returned / (units recognised + returned)';
+
+CREATE TABLE marts.product_monthly (
+    order_month DATE NOT NULL,
+    store_key TEXT NOT NULL,
+    currency_code CHAR(3) NOT NULL,
+    product_key TEXT NOT NULL,
+    sku TEXT,
+    product_name TEXT,
+    orders INTEGER NOT NULL,
+    units INTEGER NOT NULL,
+    gross_amount NUMERIC(20, 4) NOT NULL,
+    discount_amount NUMERIC(20, 4) NOT NULL,
+    net_sales_amount NUMERIC(20, 4) NOT NULL,
+    avg_unit_price NUMERIC(20, 4),
+    units_rts INTEGER NOT NULL,
+    rts_unit_rate NUMERIC(9, 6),
+    CONSTRAINT product_monthly_pkey PRIMARY KEY (order_month, store_key, currency_code, product_key)
+);
+
+COMMENT ON TABLE marts.product_monthly IS 'Products by month, store and line currency';
+
+COMMENT ON COLUMN marts.product_monthly.order_month IS 'First day of the month of the order date';
+
+COMMENT ON COLUMN marts.product_monthly.store_key IS 'Store';
+
+COMMENT ON COLUMN marts.product_monthly.currency_code IS 'Currency of the line, ISO 4217';
+
+COMMENT ON COLUMN marts.product_monthly.product_key IS 'ACCOUNT|VARIANT, else ACCOUNT|sku:SKU, else ACCOUNT|name:SHA256';
+
+COMMENT ON COLUMN marts.product_monthly.sku IS 'Latest SKU of the product in the group';
+
+COMMENT ON COLUMN marts.product_monthly.product_name IS 'Latest name of the product in the group';
+
+COMMENT ON COLUMN marts.product_monthly.orders IS 'Recognised orders with the product';
+
+COMMENT ON COLUMN marts.product_monthly.units IS 'Units in recognised orders';
+
+COMMENT ON COLUMN marts.product_monthly.gross_amount IS 'Lines before discounts';
+
+COMMENT ON COLUMN marts.product_monthly.discount_amount IS 'Gross less net: the lines'' own discounts and their share of the order''s';
+
+COMMENT ON COLUMN marts.product_monthly.net_sales_amount IS 'Net sales of the lines';
+
+COMMENT ON COLUMN marts.product_monthly.avg_unit_price IS 'Gross / units';
+
+COMMENT ON COLUMN marts.product_monthly.units_rts IS 'Units in orders returned to sender';
+
+COMMENT ON COLUMN marts.product_monthly.rts_unit_rate IS 'Units returned / (units recognised + returned)';
+
+CREATE TABLE marts.repeat_rate (
+    source_system TEXT NOT NULL,
+    currency_code CHAR(3) NOT NULL,
+    customers INTEGER NOT NULL,
+    repeat_customers INTEGER NOT NULL,
+    repeat_rate NUMERIC(9, 6),
+    CONSTRAINT repeat_rate_pkey PRIMARY KEY (source_system, currency_code)
+);
+
+COMMENT ON TABLE marts.repeat_rate IS 'How many customers bought again, per source and currency';
+
+COMMENT ON COLUMN marts.repeat_rate.source_system IS 'scalev or ktsp';
+
+COMMENT ON COLUMN marts.repeat_rate.currency_code IS 'ISO 4217';
+
+COMMENT ON COLUMN marts.repeat_rate.customers IS 'Customers with a recognised order';
+
+COMMENT ON COLUMN marts.repeat_rate.repeat_customers IS 'Customers with at least two recognised orders';
+
+COMMENT ON COLUMN marts.repeat_rate.repeat_rate IS 'Customers with two orders / customers with one';
 
 CREATE TABLE marts.revenue_daily (
     order_date DATE NOT NULL,
@@ -255,6 +691,201 @@ COMMENT ON COLUMN marts.revenue_daily.computed_at IS 'When the row last changed'
 
 COMMENT ON COLUMN marts.revenue_daily.run_id IS 'Dagster run that last changed the row';
 
+CREATE TABLE marts.revenue_monthly (
+    order_month DATE NOT NULL,
+    source_system TEXT NOT NULL,
+    store_key TEXT NOT NULL,
+    currency_code CHAR(3) NOT NULL,
+    orders_total INTEGER NOT NULL,
+    orders_placed INTEGER NOT NULL,
+    orders_recognised INTEGER NOT NULL,
+    orders_open INTEGER NOT NULL,
+    orders_lost INTEGER NOT NULL,
+    orders_canceled INTEGER,
+    orders_rts INTEGER,
+    orders_draft INTEGER NOT NULL,
+    orders_excluded INTEGER NOT NULL,
+    customers_recognised INTEGER NOT NULL,
+    orders_new INTEGER NOT NULL,
+    orders_returning INTEGER NOT NULL,
+    orders_promo_discounted INTEGER NOT NULL,
+    gross_sales_amount NUMERIC(20, 4),
+    sales_discount_amount NUMERIC(20, 4),
+    net_sales_amount NUMERIC(20, 4),
+    net_shipping_amount NUMERIC(20, 4),
+    other_income_amount NUMERIC(20, 4),
+    residual_amount NUMERIC(20, 4),
+    original_amount NUMERIC(20, 4),
+    discount_amount NUMERIC(20, 4),
+    payment_amount NUMERIC(20, 4),
+    open_payment_amount NUMERIC(20, 4),
+    lost_payment_amount NUMERIC(20, 4),
+    aov_net_sales NUMERIC(20, 4),
+    avg_payment_amount NUMERIC(20, 4),
+    sales_discount_rate NUMERIC(9, 6),
+    total_discount_rate NUMERIC(9, 6),
+    avg_order_discount_rate NUMERIC(9, 6),
+    promo_discounted_order_rate NUMERIC(9, 6),
+    cancel_rate NUMERIC(9, 6),
+    rts_rate NUMERIC(9, 6),
+    rts_share_of_shipped NUMERIC(9, 6),
+    computed_at TIMESTAMP WITH TIME ZONE NOT NULL,
+    run_id TEXT NOT NULL,
+    CONSTRAINT revenue_monthly_pkey PRIMARY KEY (order_month, source_system, store_key, currency_code),
+    CONSTRAINT revenue_monthly_total_check CHECK (orders_total = orders_placed + orders_draft + orders_excluded),
+    CONSTRAINT revenue_monthly_placed_check CHECK (orders_placed = orders_recognised + orders_open + orders_lost),
+    CONSTRAINT revenue_monthly_recognised_check CHECK (orders_recognised = orders_new + orders_returning)
+);
+
+COMMENT ON TABLE marts.revenue_monthly IS 'Revenue by month of the order date, store and currency; customers counted over the month, not added over days';
+
+COMMENT ON COLUMN marts.revenue_monthly.order_month IS 'First day of the month of the order date';
+
+COMMENT ON COLUMN marts.revenue_monthly.source_system IS 'scalev or ktsp';
+
+COMMENT ON COLUMN marts.revenue_monthly.store_key IS 'Store';
+
+COMMENT ON COLUMN marts.revenue_monthly.currency_code IS 'ISO 4217; XXX counts orders whose money is not reportable';
+
+COMMENT ON COLUMN marts.revenue_monthly.orders_total IS 'All orders of the group: placed + draft + excluded';
+
+COMMENT ON COLUMN marts.revenue_monthly.orders_placed IS 'Orders placed: recognised + open + lost';
+
+COMMENT ON COLUMN marts.revenue_monthly.orders_recognised IS 'Orders that count as revenue under the recognition policy';
+
+COMMENT ON COLUMN marts.revenue_monthly.orders_open IS 'Orders neither recognised nor lost yet';
+
+COMMENT ON COLUMN marts.revenue_monthly.orders_lost IS 'Orders canceled, returned to sender, or closed unpaid';
+
+COMMENT ON COLUMN marts.revenue_monthly.orders_canceled IS 'Lost orders that were canceled';
+
+COMMENT ON COLUMN marts.revenue_monthly.orders_rts IS 'Lost orders returned to sender';
+
+COMMENT ON COLUMN marts.revenue_monthly.orders_draft IS 'Drafts, not placed';
+
+COMMENT ON COLUMN marts.revenue_monthly.orders_excluded IS 'Orders deleted at the source, or money not trusted';
+
+COMMENT ON COLUMN marts.revenue_monthly.customers_recognised IS 'Customers with a recognised order; do not add over days';
+
+COMMENT ON COLUMN marts.revenue_monthly.orders_new IS 'Recognised orders that are a customer''s first';
+
+COMMENT ON COLUMN marts.revenue_monthly.orders_returning IS 'Recognised orders after a customer''s first';
+
+COMMENT ON COLUMN marts.revenue_monthly.orders_promo_discounted IS 'Recognised orders with a promotional discount (the unique code is not one)';
+
+COMMENT ON COLUMN marts.revenue_monthly.gross_sales_amount IS 'Goods before discounts; sum over recognised orders';
+
+COMMENT ON COLUMN marts.revenue_monthly.sales_discount_amount IS 'Discounts on goods; sum over recognised orders';
+
+COMMENT ON COLUMN marts.revenue_monthly.net_sales_amount IS 'Gross sales less discounts on goods: the headline revenue; sum over recognised orders';
+
+COMMENT ON COLUMN marts.revenue_monthly.net_shipping_amount IS 'Shipping charged less shipping discounts; sum over recognised orders';
+
+COMMENT ON COLUMN marts.revenue_monthly.other_income_amount IS 'Surcharges paid by the buyer; sum over recognised orders';
+
+COMMENT ON COLUMN marts.revenue_monthly.residual_amount IS 'Part of the payment the source does not explain, e.g. payment fees; sum over recognised orders';
+
+COMMENT ON COLUMN marts.revenue_monthly.original_amount IS 'Everything before discounts; sum over recognised orders';
+
+COMMENT ON COLUMN marts.revenue_monthly.discount_amount IS 'Everything taken off; sum over recognised orders';
+
+COMMENT ON COLUMN marts.revenue_monthly.payment_amount IS 'What buyers pay; sum over recognised orders';
+
+COMMENT ON COLUMN marts.revenue_monthly.open_payment_amount IS 'What buyers would pay for open orders';
+
+COMMENT ON COLUMN marts.revenue_monthly.lost_payment_amount IS 'What buyers would have paid for lost orders';
+
+COMMENT ON COLUMN marts.revenue_monthly.aov_net_sales IS 'Average order value: net sales / recognised orders';
+
+COMMENT ON COLUMN marts.revenue_monthly.avg_payment_amount IS 'Payment / recognised orders';
+
+COMMENT ON COLUMN marts.revenue_monthly.sales_discount_rate IS 'Discounts on goods / gross sales';
+
+COMMENT ON COLUMN marts.revenue_monthly.total_discount_rate IS 'All discounts / everything before discounts';
+
+COMMENT ON COLUMN marts.revenue_monthly.avg_order_discount_rate IS 'Unweighted mean over recognised orders of discount on goods / gross sales; orders with gross 0 left out';
+
+COMMENT ON COLUMN marts.revenue_monthly.promo_discounted_order_rate IS 'Orders with a promotional discount / recognised orders';
+
+COMMENT ON COLUMN marts.revenue_monthly.cancel_rate IS 'Canceled orders / placed orders';
+
+COMMENT ON COLUMN marts.revenue_monthly.rts_rate IS 'Returned orders / (returned + completed physical orders): resolved parcels only';
+
+COMMENT ON COLUMN marts.revenue_monthly.rts_share_of_shipped IS 'Returned orders / orders that were shipped';
+
+COMMENT ON COLUMN marts.revenue_monthly.computed_at IS 'When the row last changed';
+
+COMMENT ON COLUMN marts.revenue_monthly.run_id IS 'Dagster run that last changed the row';
+
+CREATE TABLE marts.revenue_movements_daily (
+    movement_date DATE NOT NULL,
+    source_system TEXT NOT NULL,
+    store_key TEXT NOT NULL,
+    currency_code CHAR(3) NOT NULL,
+    recognitions INTEGER NOT NULL,
+    reversals INTEGER NOT NULL,
+    fallback_dated INTEGER NOT NULL,
+    recognised_net_sales_amount NUMERIC(20, 4) NOT NULL,
+    reversed_net_sales_amount NUMERIC(20, 4) NOT NULL,
+    net_sales_amount NUMERIC(20, 4) NOT NULL,
+    recognised_payment_amount NUMERIC(20, 4) NOT NULL,
+    reversed_payment_amount NUMERIC(20, 4) NOT NULL,
+    payment_amount NUMERIC(20, 4) NOT NULL,
+    CONSTRAINT revenue_movements_daily_pkey PRIMARY KEY (movement_date, source_system, store_key, currency_code)
+);
+
+COMMENT ON TABLE marts.revenue_movements_daily IS 'Revenue by the date it was recognised (+) or, if a paid order was lost, reversed (-), store and currency';
+
+COMMENT ON COLUMN marts.revenue_movements_daily.movement_date IS 'Local date on which orders became revenue or were lost';
+
+COMMENT ON COLUMN marts.revenue_movements_daily.source_system IS 'scalev or ktsp';
+
+COMMENT ON COLUMN marts.revenue_movements_daily.store_key IS 'Store';
+
+COMMENT ON COLUMN marts.revenue_movements_daily.currency_code IS 'ISO 4217; XXX counts orders whose money is not reportable';
+
+COMMENT ON COLUMN marts.revenue_movements_daily.recognitions IS 'Orders that became revenue on the date';
+
+COMMENT ON COLUMN marts.revenue_movements_daily.reversals IS 'Paid orders that were lost on the date';
+
+COMMENT ON COLUMN marts.revenue_movements_daily.fallback_dated IS 'Movements without a date of their own, dated by the order or (reversals) its last update';
+
+COMMENT ON COLUMN marts.revenue_movements_daily.recognised_net_sales_amount IS 'Net sales of the recognitions';
+
+COMMENT ON COLUMN marts.revenue_movements_daily.reversed_net_sales_amount IS 'Net sales of the reversals, positive';
+
+COMMENT ON COLUMN marts.revenue_movements_daily.net_sales_amount IS 'Net sales recognised less reversed';
+
+COMMENT ON COLUMN marts.revenue_movements_daily.recognised_payment_amount IS 'Payment of the recognitions';
+
+COMMENT ON COLUMN marts.revenue_movements_daily.reversed_payment_amount IS 'Payment of the reversals, positive';
+
+COMMENT ON COLUMN marts.revenue_movements_daily.payment_amount IS 'Payment recognised less reversed';
+
+CREATE TABLE marts.status_funnel_monthly (
+    order_month DATE NOT NULL,
+    store_key TEXT NOT NULL,
+    currency_code CHAR(3) NOT NULL,
+    order_state TEXT NOT NULL,
+    orders INTEGER NOT NULL,
+    payment_amount NUMERIC(20, 4),
+    CONSTRAINT status_funnel_monthly_pkey PRIMARY KEY (order_month, store_key, currency_code, order_state)
+);
+
+COMMENT ON TABLE marts.status_funnel_monthly IS 'Where the orders of a month are now: the backlog; orders deleted at the source are left out';
+
+COMMENT ON COLUMN marts.status_funnel_monthly.order_month IS 'First day of the month of the order date';
+
+COMMENT ON COLUMN marts.status_funnel_monthly.store_key IS 'Store';
+
+COMMENT ON COLUMN marts.status_funnel_monthly.currency_code IS 'ISO 4217; XXX counts orders whose money is not reportable';
+
+COMMENT ON COLUMN marts.status_funnel_monthly.order_state IS 'Canonical lifecycle state';
+
+COMMENT ON COLUMN marts.status_funnel_monthly.orders IS 'Orders that are in the state now';
+
+COMMENT ON COLUMN marts.status_funnel_monthly.payment_amount IS 'What their buyers pay';
+
 CREATE TABLE ops.accounts (
     source_system TEXT NOT NULL,
     partition_key TEXT NOT NULL,
@@ -332,6 +963,22 @@ COMMENT ON COLUMN ops.api_pace.next_start IS 'When the next request may start';
 
 COMMENT ON COLUMN ops.api_pace.blocked_until IS 'The API asked all of us to wait until then';
 
+CREATE TABLE ops.as_of (
+    is_only_row BOOLEAN NOT NULL,
+    as_of_date DATE NOT NULL,
+    run_id TEXT NOT NULL,
+    CONSTRAINT as_of_pkey PRIMARY KEY (is_only_row),
+    CONSTRAINT as_of_is_only_row_check CHECK (is_only_row)
+);
+
+COMMENT ON TABLE ops.as_of IS 'The date of the last run of the summaries; an input of the run, never the database''s clock';
+
+COMMENT ON COLUMN ops.as_of.is_only_row IS 'True: the table has one row at most';
+
+COMMENT ON COLUMN ops.as_of.as_of_date IS 'Date at which ages are taken and calendars end';
+
+COMMENT ON COLUMN ops.as_of.run_id IS 'Dagster run that set it';
+
 CREATE TABLE ops.credentials (
     source_system TEXT NOT NULL,
     partition_key TEXT NOT NULL,
@@ -392,6 +1039,50 @@ COMMENT ON COLUMN ops.page_keys.partition_key IS 'STORE_ID/NAME or PROGRAMME/MEM
 
 COMMENT ON COLUMN ops.page_keys.wrapped_key IS 'Data key of the account''s pages, encrypted by the configured key';
 
+CREATE TABLE ops.restatements (
+    restatement_id BIGINT GENERATED ALWAYS AS IDENTITY,
+    period DATE NOT NULL,
+    source_system TEXT NOT NULL,
+    store_key TEXT NOT NULL,
+    currency_code CHAR(3) NOT NULL,
+    metric TEXT NOT NULL,
+    old_value NUMERIC(20, 4) NOT NULL,
+    new_value NUMERIC(20, 4) NOT NULL,
+    order_count INTEGER NOT NULL,
+    order_keys TEXT[] NOT NULL,
+    detected_at TIMESTAMP WITH TIME ZONE NOT NULL,
+    crawl_id BIGINT,
+    CONSTRAINT restatements_pkey PRIMARY KEY (restatement_id)
+);
+
+CREATE INDEX restatements_detected_at_idx ON ops.restatements (detected_at);
+
+COMMENT ON TABLE ops.restatements IS 'Changes of months that were published already, i.e. had rows in the summaries';
+
+COMMENT ON COLUMN ops.restatements.restatement_id IS 'Grows with each entry';
+
+COMMENT ON COLUMN ops.restatements.period IS 'First day of the month of the order date';
+
+COMMENT ON COLUMN ops.restatements.source_system IS 'scalev or ktsp';
+
+COMMENT ON COLUMN ops.restatements.store_key IS 'Store';
+
+COMMENT ON COLUMN ops.restatements.currency_code IS 'ISO 4217';
+
+COMMENT ON COLUMN ops.restatements.metric IS 'Which sum changed: net_sales_amount, payment_amount, discount_amount or orders_recognised';
+
+COMMENT ON COLUMN ops.restatements.old_value IS 'Sum of the month before; an amount in currency_code, or a number of orders';
+
+COMMENT ON COLUMN ops.restatements.new_value IS 'Sum of the month after';
+
+COMMENT ON COLUMN ops.restatements.order_count IS 'How many orders did it';
+
+COMMENT ON COLUMN ops.restatements.order_keys IS 'Which orders did it, those with the largest part first; 20 at most';
+
+COMMENT ON COLUMN ops.restatements.detected_at IS 'When the facts changed';
+
+COMMENT ON COLUMN ops.restatements.crawl_id IS 'Crawl that brought the change; NULL: the facts were replayed';
+
 CREATE TABLE ops.sources (
     source_system TEXT NOT NULL,
     source_account TEXT NOT NULL,
@@ -430,6 +1121,21 @@ COMMENT ON COLUMN ops.summarised_months.table_name IS 'Summary in schema marts';
 COMMENT ON COLUMN ops.summarised_months.order_month IS 'First day of the month';
 
 COMMENT ON COLUMN ops.summarised_months.change_number IS 'Change of the facts up to which the month is summarised';
+
+CREATE TABLE ops.summarised_tables (
+    table_name TEXT NOT NULL,
+    change_number BIGINT NOT NULL,
+    as_of_date DATE NOT NULL,
+    CONSTRAINT summarised_tables_pkey PRIMARY KEY (table_name)
+);
+
+COMMENT ON TABLE ops.summarised_tables IS 'How far each summary that is computed whole has followed the facts';
+
+COMMENT ON COLUMN ops.summarised_tables.table_name IS 'Summary in schema marts';
+
+COMMENT ON COLUMN ops.summarised_tables.change_number IS 'Change of the facts up to which the table is summarised';
+
+COMMENT ON COLUMN ops.summarised_tables.as_of_date IS 'Date at which the table was taken';
 
 CREATE TABLE ops.touched_months (
     order_month DATE NOT NULL,
@@ -919,6 +1625,125 @@ COMMENT ON COLUMN marts.order_lifecycle.reopened_count IS 'How often a status wa
 
 COMMENT ON COLUMN marts.order_lifecycle.is_sequence_ok IS 'Statuses were reached in their usual order';
 
+CREATE TABLE marts.order_line_facts (
+    order_key TEXT NOT NULL,
+    line_number INTEGER NOT NULL,
+    source_line_id TEXT,
+    product_key TEXT NOT NULL,
+    variant_id BIGINT,
+    sku TEXT,
+    product_name TEXT,
+    option1 TEXT,
+    option2 TEXT,
+    option3 TEXT,
+    item_type TEXT,
+    pricing_type TEXT,
+    billing_interval TEXT,
+    billing_interval_count INTEGER,
+    is_digital BOOLEAN,
+    currency_code CHAR(3) NOT NULL,
+    currency_source TEXT NOT NULL,
+    quantity INTEGER NOT NULL,
+    unit_price_amount NUMERIC(20, 4),
+    line_gross_amount NUMERIC(20, 4) NOT NULL,
+    line_discount_amount NUMERIC(20, 4) NOT NULL,
+    line_code_discount_amount NUMERIC(20, 4) NOT NULL,
+    alloc_header_discount_amount NUMERIC(20, 4) NOT NULL,
+    line_net_sales_amount NUMERIC(20, 4) NOT NULL,
+    line_basis TEXT NOT NULL,
+    weight NUMERIC(14, 3),
+    CONSTRAINT order_line_facts_pkey PRIMARY KEY (order_key, line_number),
+    CONSTRAINT order_line_facts_line_number_check CHECK (line_number >= 1),
+    CONSTRAINT order_line_facts_currency_source_check CHECK (currency_source in ('line', 'order', 'store_default')),
+    CONSTRAINT order_line_facts_line_basis_check CHECK (line_basis in ('line_total', 'unit_price', 'unreconciled')),
+    CONSTRAINT order_line_facts_net_sales_check CHECK (line_net_sales_amount = line_gross_amount - line_discount_amount - line_code_discount_amount - alloc_header_discount_amount),
+    CONSTRAINT order_line_facts_order_key_fkey FOREIGN KEY(order_key) REFERENCES marts.order_facts (order_key) ON DELETE CASCADE
+);
+
+COMMENT ON TABLE marts.order_line_facts IS 'One row per line of a Scalev order; net sales of the lines add up to that of the order';
+
+COMMENT ON COLUMN marts.order_line_facts.order_key IS 'The order';
+
+COMMENT ON COLUMN marts.order_line_facts.line_number IS 'Position in the order, from 1';
+
+COMMENT ON COLUMN marts.order_line_facts.source_line_id IS 'Id of the line at the source';
+
+COMMENT ON COLUMN marts.order_line_facts.product_key IS 'ACCOUNT|VARIANT, else ACCOUNT|sku:SKU, else ACCOUNT|name:HASH of the name';
+
+COMMENT ON COLUMN marts.order_line_facts.variant_id IS 'Variant at the source, where it is a number';
+
+COMMENT ON COLUMN marts.order_line_facts.sku IS 'Stock keeping unit';
+
+COMMENT ON COLUMN marts.order_line_facts.product_name IS 'Name of the product when it was ordered';
+
+COMMENT ON COLUMN marts.order_line_facts.option1 IS 'First option of the variant, such as its size';
+
+COMMENT ON COLUMN marts.order_line_facts.option2 IS 'Second option of the variant';
+
+COMMENT ON COLUMN marts.order_line_facts.option3 IS 'Third option of the variant';
+
+COMMENT ON COLUMN marts.order_line_facts.item_type IS 'Kind of item, as sent';
+
+COMMENT ON COLUMN marts.order_line_facts.pricing_type IS 'One-time or recurring, as sent';
+
+COMMENT ON COLUMN marts.order_line_facts.billing_interval IS 'Interval of a recurring price';
+
+COMMENT ON COLUMN marts.order_line_facts.billing_interval_count IS 'Number of intervals between two payments';
+
+COMMENT ON COLUMN marts.order_line_facts.is_digital IS 'Nothing is shipped; NULL where the source does not say';
+
+COMMENT ON COLUMN marts.order_line_facts.currency_code IS 'ISO 4217, the line''s own; XXX where it is invalid';
+
+COMMENT ON COLUMN marts.order_line_facts.currency_source IS 'Where the currency comes from: line, order or store_default';
+
+COMMENT ON COLUMN marts.order_line_facts.quantity IS 'Pieces; 0 where the source does not say';
+
+COMMENT ON COLUMN marts.order_line_facts.unit_price_amount IS 'Price of one piece before discounts; in currency_code';
+
+COMMENT ON COLUMN marts.order_line_facts.line_gross_amount IS 'The line before discounts; in currency_code';
+
+COMMENT ON COLUMN marts.order_line_facts.line_discount_amount IS 'Discount the source gives on the line; in currency_code';
+
+COMMENT ON COLUMN marts.order_line_facts.line_code_discount_amount IS 'The line''s part of the code''s discount, 0 where the code is for shipping; in currency_code';
+
+COMMENT ON COLUMN marts.order_line_facts.alloc_header_discount_amount IS 'The line''s share of discounts on goods that only the order has; in currency_code';
+
+COMMENT ON COLUMN marts.order_line_facts.line_net_sales_amount IS 'Gross less the three discounts; adds up to the order''s net_sales_amount; in currency_code';
+
+COMMENT ON COLUMN marts.order_line_facts.line_basis IS 'Whether the source''s amount is the line_total, a unit_price, or unreconciled';
+
+COMMENT ON COLUMN marts.order_line_facts.weight IS 'Weight at the source, grams';
+
+CREATE TABLE marts.order_status_events (
+    order_key TEXT NOT NULL,
+    event_dimension TEXT NOT NULL,
+    status TEXT NOT NULL,
+    occurred_at TIMESTAMP WITH TIME ZONE NOT NULL,
+    event_source TEXT NOT NULL,
+    is_first BOOLEAN NOT NULL,
+    actor_kind TEXT,
+    CONSTRAINT order_status_events_pkey PRIMARY KEY (order_key, event_dimension, status, occurred_at),
+    CONSTRAINT order_status_events_event_dimension_check CHECK (event_dimension in ('order', 'payment', 'shipment')),
+    CONSTRAINT order_status_events_event_source_check CHECK (event_source in ('time_column', 'history', 'observed', 'order_time')),
+    CONSTRAINT order_status_events_order_key_fkey FOREIGN KEY(order_key) REFERENCES marts.order_facts (order_key) ON DELETE CASCADE
+);
+
+COMMENT ON TABLE marts.order_status_events IS 'One row per entry of an order into a status: the log beside the milestones of order_lifecycle';
+
+COMMENT ON COLUMN marts.order_status_events.order_key IS 'The order';
+
+COMMENT ON COLUMN marts.order_status_events.event_dimension IS 'order, payment or shipment';
+
+COMMENT ON COLUMN marts.order_status_events.status IS 'Status that was entered, as sent, lower case';
+
+COMMENT ON COLUMN marts.order_status_events.occurred_at IS 'When it was entered (UTC)';
+
+COMMENT ON COLUMN marts.order_status_events.event_source IS 'time_column, history, observed (our sighting of a change) or order_time (KTSP)';
+
+COMMENT ON COLUMN marts.order_status_events.is_first IS 'First entry into this status';
+
+COMMENT ON COLUMN marts.order_status_events.actor_kind IS 'Who did it; NULL, since the source''s answer is personal data';
+
 CREATE TABLE ops.order_lineage (
     order_key TEXT NOT NULL,
     source_system TEXT NOT NULL,
@@ -1009,3 +1834,132 @@ COMMENT ON COLUMN raw.order_pages.body IS 'The body as received, AES-GCM under t
 COMMENT ON COLUMN raw.order_pages.body_sha256 IS 'SHA-256 of the decoded body';
 
 COMMENT ON COLUMN raw.order_pages.items IS 'Orders on the page; NULL if it could not be read';
+
+CREATE VIEW marts.revenue_daily_dense AS
+-- Every day from the store's first order to the date of the last run, for each of its currencies.
+select
+    c.day::date as order_date,
+    f.source_system,
+    f.store_key,
+    f.currency_code,
+    coalesce(r.orders_total, 0) as orders_total,
+    coalesce(r.orders_placed, 0) as orders_placed,
+    coalesce(r.orders_recognised, 0) as orders_recognised,
+    coalesce(r.orders_open, 0) as orders_open,
+    coalesce(r.orders_lost, 0) as orders_lost,
+    coalesce(r.orders_canceled, case when f.source_system <> 'ktsp' then 0 end) as orders_canceled,
+    coalesce(r.orders_rts, case when f.source_system <> 'ktsp' then 0 end) as orders_rts,
+    coalesce(r.orders_draft, 0) as orders_draft,
+    coalesce(r.orders_excluded, 0) as orders_excluded,
+    coalesce(r.customers_recognised, 0) as customers_recognised,
+    coalesce(r.orders_new, 0) as orders_new,
+    coalesce(r.orders_returning, 0) as orders_returning,
+    coalesce(r.orders_promo_discounted, 0) as orders_promo_discounted,
+    coalesce(r.gross_sales_amount, case when f.currency_code <> 'XXX' then 0::numeric(20, 4) end) as gross_sales_amount,
+    coalesce(r.sales_discount_amount, case when f.currency_code <> 'XXX' then 0::numeric(20, 4) end) as sales_discount_amount,
+    coalesce(r.net_sales_amount, case when f.currency_code <> 'XXX' then 0::numeric(20, 4) end) as net_sales_amount,
+    coalesce(r.net_shipping_amount, case when f.currency_code <> 'XXX' and f.source_system <> 'ktsp' then 0::numeric(20, 4) end) as net_shipping_amount,
+    coalesce(r.other_income_amount, case when f.currency_code <> 'XXX' and f.source_system <> 'ktsp' then 0::numeric(20, 4) end) as other_income_amount,
+    coalesce(r.residual_amount, case when f.currency_code <> 'XXX' then 0::numeric(20, 4) end) as residual_amount,
+    coalesce(r.original_amount, case when f.currency_code <> 'XXX' then 0::numeric(20, 4) end) as original_amount,
+    coalesce(r.discount_amount, case when f.currency_code <> 'XXX' then 0::numeric(20, 4) end) as discount_amount,
+    coalesce(r.payment_amount, case when f.currency_code <> 'XXX' then 0::numeric(20, 4) end) as payment_amount,
+    coalesce(r.open_payment_amount, case when f.currency_code <> 'XXX' then 0::numeric(20, 4) end) as open_payment_amount,
+    coalesce(r.lost_payment_amount, case when f.currency_code <> 'XXX' then 0::numeric(20, 4) end) as lost_payment_amount,
+    r.aov_net_sales,
+    r.avg_payment_amount,
+    r.sales_discount_rate,
+    r.total_discount_rate,
+    r.avg_order_discount_rate,
+    r.promo_discounted_order_rate,
+    r.cancel_rate,
+    r.rts_rate,
+    r.rts_share_of_shipped
+from (
+    select
+        source_system, store_key, currency_code,
+        min(min(order_date)) over (partition by source_system, store_key) as first_date
+    from marts.revenue_daily
+    group by source_system, store_key, currency_code
+) as f
+cross join ops.as_of as a
+cross join lateral generate_series(f.first_date::timestamp, a.as_of_date::timestamp, interval '1 day') as c (day)
+left join marts.revenue_daily as r
+    on r.order_date = c.day::date and r.source_system = f.source_system
+    and r.store_key = f.store_key and r.currency_code = f.currency_code;
+
+COMMENT ON VIEW marts.revenue_daily_dense IS 'revenue_daily with every day from a store''s first order to ops.as_of; days without orders count 0, their ratios are NULL';
+
+COMMENT ON COLUMN marts.revenue_daily_dense.order_date IS 'Local date of the order in the store''s zone';
+
+COMMENT ON COLUMN marts.revenue_daily_dense.source_system IS 'scalev or ktsp';
+
+COMMENT ON COLUMN marts.revenue_daily_dense.store_key IS 'Store';
+
+COMMENT ON COLUMN marts.revenue_daily_dense.currency_code IS 'ISO 4217; XXX counts orders whose money is not reportable';
+
+COMMENT ON COLUMN marts.revenue_daily_dense.orders_total IS 'All orders of the group: placed + draft + excluded';
+
+COMMENT ON COLUMN marts.revenue_daily_dense.orders_placed IS 'Orders placed: recognised + open + lost';
+
+COMMENT ON COLUMN marts.revenue_daily_dense.orders_recognised IS 'Orders that count as revenue under the recognition policy';
+
+COMMENT ON COLUMN marts.revenue_daily_dense.orders_open IS 'Orders neither recognised nor lost yet';
+
+COMMENT ON COLUMN marts.revenue_daily_dense.orders_lost IS 'Orders canceled, returned to sender, or closed unpaid';
+
+COMMENT ON COLUMN marts.revenue_daily_dense.orders_canceled IS 'Lost orders that were canceled';
+
+COMMENT ON COLUMN marts.revenue_daily_dense.orders_rts IS 'Lost orders returned to sender';
+
+COMMENT ON COLUMN marts.revenue_daily_dense.orders_draft IS 'Drafts, not placed';
+
+COMMENT ON COLUMN marts.revenue_daily_dense.orders_excluded IS 'Orders deleted at the source, or money not trusted';
+
+COMMENT ON COLUMN marts.revenue_daily_dense.customers_recognised IS 'Customers with a recognised order; do not add over days';
+
+COMMENT ON COLUMN marts.revenue_daily_dense.orders_new IS 'Recognised orders that are a customer''s first';
+
+COMMENT ON COLUMN marts.revenue_daily_dense.orders_returning IS 'Recognised orders after a customer''s first';
+
+COMMENT ON COLUMN marts.revenue_daily_dense.orders_promo_discounted IS 'Recognised orders with a promotional discount (the unique code is not one)';
+
+COMMENT ON COLUMN marts.revenue_daily_dense.gross_sales_amount IS 'Goods before discounts; sum over recognised orders';
+
+COMMENT ON COLUMN marts.revenue_daily_dense.sales_discount_amount IS 'Discounts on goods; sum over recognised orders';
+
+COMMENT ON COLUMN marts.revenue_daily_dense.net_sales_amount IS 'Gross sales less discounts on goods: the headline revenue; sum over recognised orders';
+
+COMMENT ON COLUMN marts.revenue_daily_dense.net_shipping_amount IS 'Shipping charged less shipping discounts; sum over recognised orders';
+
+COMMENT ON COLUMN marts.revenue_daily_dense.other_income_amount IS 'Surcharges paid by the buyer; sum over recognised orders';
+
+COMMENT ON COLUMN marts.revenue_daily_dense.residual_amount IS 'Part of the payment the source does not explain, e.g. payment fees; sum over recognised orders';
+
+COMMENT ON COLUMN marts.revenue_daily_dense.original_amount IS 'Everything before discounts; sum over recognised orders';
+
+COMMENT ON COLUMN marts.revenue_daily_dense.discount_amount IS 'Everything taken off; sum over recognised orders';
+
+COMMENT ON COLUMN marts.revenue_daily_dense.payment_amount IS 'What buyers pay; sum over recognised orders';
+
+COMMENT ON COLUMN marts.revenue_daily_dense.open_payment_amount IS 'What buyers would pay for open orders';
+
+COMMENT ON COLUMN marts.revenue_daily_dense.lost_payment_amount IS 'What buyers would have paid for lost orders';
+
+COMMENT ON COLUMN marts.revenue_daily_dense.aov_net_sales IS 'Average order value: net sales / recognised orders';
+
+COMMENT ON COLUMN marts.revenue_daily_dense.avg_payment_amount IS 'Payment / recognised orders';
+
+COMMENT ON COLUMN marts.revenue_daily_dense.sales_discount_rate IS 'Discounts on goods / gross sales';
+
+COMMENT ON COLUMN marts.revenue_daily_dense.total_discount_rate IS 'All discounts / everything before discounts';
+
+COMMENT ON COLUMN marts.revenue_daily_dense.avg_order_discount_rate IS 'Unweighted mean over recognised orders of discount on goods / gross sales; orders with gross 0 left out';
+
+COMMENT ON COLUMN marts.revenue_daily_dense.promo_discounted_order_rate IS 'Orders with a promotional discount / recognised orders';
+
+COMMENT ON COLUMN marts.revenue_daily_dense.cancel_rate IS 'Canceled orders / placed orders';
+
+COMMENT ON COLUMN marts.revenue_daily_dense.rts_rate IS 'Returned orders / (returned + completed physical orders): resolved parcels only';
+
+COMMENT ON COLUMN marts.revenue_daily_dense.rts_share_of_shipped IS 'Returned orders / orders that were shipped';

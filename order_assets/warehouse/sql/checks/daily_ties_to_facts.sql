@@ -10,22 +10,63 @@ with followed as (
 facts as (
     select
         f.order_date, f.source_system, f.store_key, f.currency_code,
-        count(*) as orders_total,
-        count(*) filter (where f.revenue_class = 'recognised') as orders_recognised,
-        count(*) filter (where f.revenue_class = 'lost') as orders_lost,
-        count(*) filter (where f.revenue_class = 'open') as orders_open,
-        coalesce(sum(f.gross_sales_amount) filter (where f.revenue_class = 'recognised'), 0) as gross_sales_amount,
-        coalesce(sum(f.net_sales_amount) filter (where f.revenue_class = 'recognised'), 0) as net_sales_amount,
-        coalesce(sum(f.discount_amount) filter (where f.revenue_class = 'recognised'), 0) as discount_amount,
-        coalesce(sum(f.payment_amount) filter (where f.revenue_class = 'recognised'), 0) as payment_amount,
-        coalesce(sum(f.payment_amount) filter (where f.revenue_class = 'lost'), 0) as lost_payment_amount
+        array[
+            count(*),
+            count(*) filter (where f.revenue_class in ('recognised', 'open', 'lost')),
+            count(*) filter (where f.revenue_class = 'recognised'),
+            count(*) filter (where f.revenue_class = 'open'),
+            count(*) filter (where f.revenue_class = 'lost'),
+            case
+                when f.source_system <> 'ktsp'
+                    then count(*) filter (where f.revenue_class = 'lost' and f.lost_kind = 'canceled')
+            end,
+            case
+                when f.source_system <> 'ktsp'
+                    then count(*) filter (where f.revenue_class = 'lost' and f.lost_kind = 'rts')
+            end,
+            count(*) filter (where f.revenue_class = 'draft'),
+            count(*) filter (where f.revenue_class = 'excluded'),
+            count(*) filter (where f.revenue_class = 'recognised' and f.customer_order_seq = 1),
+            count(*) filter (where f.revenue_class = 'recognised' and f.customer_order_seq > 1),
+            count(*) filter (where f.revenue_class = 'recognised' and f.promo_discount_amount > 0)
+        ] as counts,
+        array[
+            coalesce(sum(f.gross_sales_amount) filter (where f.revenue_class = 'recognised'), 0),
+            coalesce(sum(f.sales_discount_amount) filter (where f.revenue_class = 'recognised'), 0),
+            coalesce(sum(f.net_sales_amount) filter (where f.revenue_class = 'recognised'), 0),
+            case
+                when f.source_system <> 'ktsp'
+                    then coalesce(sum(f.net_shipping_amount) filter (where f.revenue_class = 'recognised'), 0)
+            end,
+            case
+                when f.source_system <> 'ktsp'
+                    then coalesce(sum(f.other_income_amount) filter (where f.revenue_class = 'recognised'), 0)
+            end,
+            coalesce(sum(f.residual_amount) filter (where f.revenue_class = 'recognised'), 0),
+            coalesce(sum(f.original_amount) filter (where f.revenue_class = 'recognised'), 0),
+            coalesce(sum(f.discount_amount) filter (where f.revenue_class = 'recognised'), 0),
+            coalesce(sum(f.payment_amount) filter (where f.revenue_class = 'recognised'), 0),
+            coalesce(sum(f.payment_amount) filter (where f.revenue_class = 'open'), 0),
+            coalesce(sum(f.payment_amount) filter (where f.revenue_class = 'lost'), 0)
+        ] as amounts
     from marts.order_facts as f
     inner join followed as m on m.order_month = date_trunc('month', f.order_date)
     group by f.order_date, f.source_system, f.store_key, f.currency_code
 ),
 
 daily as (
-    select d.*
+    select
+        d.order_date, d.source_system, d.store_key, d.currency_code,
+        array[
+            d.orders_total, d.orders_placed, d.orders_recognised, d.orders_open, d.orders_lost, d.orders_canceled,
+            d.orders_rts, d.orders_draft, d.orders_excluded, d.orders_new, d.orders_returning,
+            d.orders_promo_discounted
+        ]::bigint [] as counts,
+        array[
+            d.gross_sales_amount, d.sales_discount_amount, d.net_sales_amount, d.net_shipping_amount,
+            d.other_income_amount, d.residual_amount, d.original_amount, d.discount_amount, d.payment_amount,
+            d.open_payment_amount, d.lost_payment_amount
+        ] as amounts
     from marts.revenue_daily as d
     inner join followed as m on m.order_month = date_trunc('month', d.order_date)
 )
@@ -38,11 +79,5 @@ full outer join daily as d
     on d.order_date = f.order_date and d.source_system = f.source_system and d.store_key = f.store_key
     and d.currency_code = f.currency_code
 where
-    (f.orders_total, f.orders_recognised, f.orders_lost, f.orders_open)
-    is distinct from (d.orders_total, d.orders_recognised, d.orders_lost, d.orders_open)
-    or (
-        coalesce(f.currency_code, d.currency_code) <> 'XXX'
-        and (f.gross_sales_amount, f.net_sales_amount, f.discount_amount, f.payment_amount, f.lost_payment_amount)
-        is distinct from
-        (d.gross_sales_amount, d.net_sales_amount, d.discount_amount, d.payment_amount, d.lost_payment_amount)
-    )
+    f.counts is distinct from d.counts
+    or (coalesce(f.currency_code, d.currency_code) <> 'XXX' and f.amounts is distinct from d.amounts)

@@ -1,4 +1,4 @@
--- Tell the ledger what each loaded crawl brought.
+-- Tell the ledger what each crawl brought when it was loaded first; a replay leaves that as it is.
 update ops.crawls as c
 set
     loaded_at = now(),
@@ -14,4 +14,4 @@ left join (
     inner join accepted_orders as a on a.order_key = x.order_key
     group by a.crawl_id
 ) as n on n.crawl_id = loaded.crawl_id
-where c.crawl_id = loaded.crawl_id
+where c.crawl_id = loaded.crawl_id and c.loaded_at is null
