@@ -158,7 +158,8 @@ def _pages(
     """Yield the readable pages of crawls, decrypted and decoded, in the order they were fetched.
 
     A page whose body equals one of the account's crawl before brings nothing new: that crawl is in the facts already,
-    or comes before this one. An unchanged history thus costs a comparison of hashes.
+    or comes before this one. An unchanged history thus costs a comparison of hashes. A crawl that could not be loaded
+    (failed, bad_envelope, although there were pages) is in no facts, so nothing is known from it.
     """
     before = crawls.alias("before")
     crawl_before = (
@@ -168,6 +169,7 @@ def _pages(
             before.c.partition_key == crawls.c.partition_key,
             before.c.crawl_id < crawls.c.crawl_id,
             before.c.pages > 0,
+            sa.not_(sa.and_(before.c.status == "failed", before.c.reason == "bad_envelope")),
         )
         .correlate(crawls)
         .scalar_subquery()
