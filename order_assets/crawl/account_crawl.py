@@ -17,6 +17,7 @@ from order_assets.clients.errors import ApiError, Reason
 from order_assets.clients.http import requests_sent
 from order_assets.clients.pagination import CursorWalk, PageFacts, Status, Verdict
 from order_assets.crawl import known, verdict
+from order_assets.crawl.encryption import DecryptionError
 from order_assets.crawl.head import Head
 from order_assets.crawl.ledger import Begun, CrawlResult, KeptPage, Ledger
 from order_assets.crawl.walkers import Walker
@@ -136,23 +137,25 @@ class AccountCrawl:
             self.stopped_early = True
             words = f"page {walk.pages} and everything older is known, final and unchanged"
             return Verdict(Status.COMPLETE, Reason.OK, words)
+        if self.head.is_given_up:
+            self.head = None
         return None
 
     def _go_over_kept_pages(self, begun: Begun) -> Verdict | None:
         """Let the walk see the pages that an interrupted crawl left, so that it goes on behind them. Blocks."""
         walk = self.walker.walk
-        for raw in self.ledger.kept_pages(self.account, begun.crawl_id):
-            try:
+        try:
+            for raw in self.ledger.kept_pages(self.account, begun.crawl_id):
                 ended = self._take(raw.content, self.walker.read(raw))
-            except ApiError:
-                break
-            if ended is not None or walk.passes > 1:
-                return ended
+                if ended is not None or walk.passes > 1:
+                    return ended
+        except (ApiError, DecryptionError) as error:  # fetched anew from here
+            _log.error("page of crawl %s cannot be read again: %s", begun.crawl_id, type(error).__name__)
         return None
 
     def _may_stop_early(self, begun: Begun) -> bool:
         what = begun.known
-        if self.plan.mode == "full" or what.full_crawl_at is None or not what.is_newest_first:
+        if self.plan.mode == "full" or what.full_crawl_at is None or what.is_in_doubt or not what.is_newest_first:
             return False
         age = datetime.now(UTC) - what.full_crawl_at
         return self.plan.mode == "head" or age < timedelta(days=self.plan.full_crawl_days)

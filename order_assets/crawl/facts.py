@@ -185,7 +185,9 @@ def frames_of(
 def brings_news(since: datetime | None = None) -> sa.ColumnElement[bool]:
     """Return the condition that a page lists orders, and its body is none of the account's crawl before.
 
-    `since`: only pages fetched since then count, here and there.
+    That crawl is in the facts already, or comes before this one, so an unchanged history costs a comparison of hashes.
+    A crawl that could not be loaded (failed, bad_envelope, although there were pages) is in no facts, so nothing is
+    known from it. `since`: only pages fetched since then count, here and there.
     """
     before = crawls.alias("before")
     crawl_before = (
@@ -195,6 +197,7 @@ def brings_news(since: datetime | None = None) -> sa.ColumnElement[bool]:
             before.c.partition_key == crawls.c.partition_key,
             before.c.crawl_id < crawls.c.crawl_id,
             before.c.pages > 0,
+            sa.not_(sa.and_(before.c.status == "failed", before.c.reason == "bad_envelope")),
         )
         .correlate(crawls)
         .scalar_subquery()

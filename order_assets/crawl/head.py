@@ -3,7 +3,8 @@
 There is no date filter, so an unchanged history is told from its first pages. The walk may stop at a page if
 
 - the orders came newest first so far, so that everything deeper is older;
-- the page brought only orders that are known and unchanged;
+- the page brought only orders that are known and unchanged since a crawl that was complete (what an interrupted one
+  brought says nothing of the orders behind it);
 - every order that can still change was seen, so that none lies deeper;
 - every known order that is newer than the page's end was seen, so that none vanished and none moved.
 
@@ -46,13 +47,20 @@ class Head:
             compared = known.compare(connection, self.account, self.known, keys, self._oldest)
         self._oldest = compared.oldest
         self._seen.update((key, order) for key, order in compared.found.items() if order.is_listed)
-        is_unchanged = all(
-            glance.order_key in self._seen and self._seen[glance.order_key].payload_sha256 == glance.payload_sha256
-            for glance in page
-        )
-        if not is_unchanged or sum(order.is_open for order in self._seen.values()) < self.known.open_orders:
+        if (
+            not all(self._is_settled(glance) for glance in page)
+            or sum(order.is_open for order in self._seen.values()) < self.known.open_orders
+        ):
             return False
         end = self._oldest
         newer = sum(end is not None and order.ordered_at > end for order in self._seen.values())
         self.is_given_up = compared.newer != newer
         return not self.is_given_up
+
+    def _is_settled(self, glance: Glance) -> bool:
+        order = self._seen.get(glance.order_key)
+        return (
+            order is not None
+            and order.payload_sha256 == glance.payload_sha256
+            and order.crawl_id <= self.known.complete_crawl_id
+        )

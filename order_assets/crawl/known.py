@@ -13,6 +13,7 @@ from typing import Any
 
 import sqlalchemy as sa
 
+from order_assets.crawl.verdict import DOUBTS
 from order_assets.settings import Account, SourceSystem
 from order_assets.warehouse.sql import statement
 
@@ -22,7 +23,10 @@ class Known:
     """What an account's crawl starts from.
 
     `full_crawl_at`, `pages`: when the last complete look at the whole history ended, and how many pages it took (None:
-    there was none that is in the facts). `is_newest_first`: whether that history came newest first.
+    there was none that is in the facts). `is_newest_first`: whether that history came newest first. `is_in_doubt`:
+    whether a crawl since then found that something is wrong with the history (`verdict.DOUBTS`).
+    `complete_crawl_id`: the last crawl, of the whole or of a head, after which every order was known; behind what an
+    incomplete one brought later, others may be missing.
     `open_orders`, `oldest_open_at`: how many orders can still change, and when the oldest of them was placed (UTC).
     `has_orders`: whether the facts hold any order of the account. `late_since`: KTSP reports no status, so its orders
     placed since then count as open; None for Scalev.
@@ -31,6 +35,8 @@ class Known:
     full_crawl_at: datetime | None
     pages: int
     is_newest_first: bool
+    is_in_doubt: bool
+    complete_crawl_id: int
     open_orders: int
     oldest_open_at: datetime | None
     has_orders: bool
@@ -39,9 +45,10 @@ class Known:
 
 @dataclass(frozen=True, slots=True)
 class KnownOrder:
-    """One order of the facts, as the head of a history is compared with it."""
+    """One order of the facts, as the head of a history is compared with it; `crawl_id` brought this version."""
 
     payload_sha256: str
+    crawl_id: int
     ordered_at: datetime
     is_listed: bool
     is_open: bool
@@ -64,13 +71,16 @@ def of_accounts(
     `late`: age up to which a KTSP order is looked at again.
     """
     late_since = now - late if source_system == "ktsp" else None
-    values = {"source_system": source_system, "keys": list(keys), "late_since": late_since}
+    doubts = sorted(reason.value for reason in DOUBTS)
+    values = {"source_system": source_system, "keys": list(keys), "late_since": late_since, "doubts": doubts}
     return {
         row.partition_key: (
             Known(
                 full_crawl_at=row.full_crawl_at,
                 pages=row.full_pages,
                 is_newest_first=row.is_newest_first,
+                is_in_doubt=row.is_in_doubt,
+                complete_crawl_id=row.complete_crawl_id,
                 open_orders=row.open_orders,
                 oldest_open_at=row.oldest_open_at,
                 has_orders=row.has_orders,
@@ -97,7 +107,7 @@ def compare(
         },
     ).all()
     found = {
-        row.order_key: KnownOrder(row.payload_sha256, row.ordered_at, row.is_listed, row.is_open)
+        row.order_key: KnownOrder(row.payload_sha256, row.crawl_id, row.ordered_at, row.is_listed, row.is_open)
         for row in rows
         if row.order_key is not None
     }

@@ -255,10 +255,9 @@ class Ledger:
             except Exception as error:
                 while not self._queue.empty():
                     batch.append(self._queue.get_nowait())
-                for *_, done in batch:
-                    if not done.done():  # who waited may have been canceled
-                        done.set_exception(error)
-                        done.exception()  # whoever waits gets it; where nobody does, it is not to be complained about
+                for done in [done for *_, done in batch if not done.done()]:  # those who waited may be canceled
+                    done.set_exception(error)
+                    done.exception()  # whoever waits gets it; where nobody does, it is not to be complained about
                 self._room.set()
                 raise
             for *_, item, done in batch:

@@ -14,6 +14,12 @@ RESUMABLE = frozenset({
 })  # fmt: skip
 """Reasons that say nothing against the pages before: the next crawl goes on behind them."""
 
+DOUBTS = frozenset({
+    Reason.HISTORY_SHRANK, Reason.SHIFTED_PAGES, Reason.PAGE_REPEATED, Reason.PAGE_CAP, Reason.CURSOR_REPEATED,
+    Reason.CURSOR_MISSING, Reason.CURSOR_REJECTED,
+})  # fmt: skip
+"""Reasons after which the head of a history is not enough: only a look at the whole can clear them."""
+
 
 def of_error(error: ApiError, *, pages: int, now: datetime) -> Verdict:
     """Return how a crawl ended that an error stopped after `pages` good pages.

@@ -26,7 +26,7 @@ from order_assets.settings import SourceSystem
 from order_assets.warehouse.engine import connect
 
 _PROJECT = Path(__file__).resolve().parents[2]
-_LONG = 60.0  # far more than anything here takes, on any machine
+_LONG = 120.0  # far more than anything here takes, on any machine
 
 
 def until(condition: Callable[[], object], what: str) -> None:

@@ -32,7 +32,7 @@ from order_assets_tests.crawl.crawling_process import CrawlingProcess, Roadblock
 from order_assets_tests.crawl.parts import Installation
 
 HOST = "api.example"
-LONG = 60.0  # far more than anything here takes, on any machine
+LONG = 120.0  # far more than anything here takes, on any machine
 SPEC = WorldSpec(seed=31, stores=1, customers_per_store=12, members=12, orders_per_account=12)
 
 
@@ -333,7 +333,8 @@ _RETRY_AFTER: dict[str, tuple[dict[str, str], float]] = {
     "a zone nobody lives in": ({"Retry_After": "Wed, 25 Nov 2026 10:00:00 +99999999999999999999"}, 8),
     "a date that has passed": ({"Retry_After": "Wed, 25 Nov 2020 10:00:00 GMT"}, 0),
     "absent": ({}, 8),
-    "negative, but the window is known": ({"Retry_After": "-1", "X_Ratelimit_Reset": "+300"}, 300),
+    "a date": ({"Retry_After": "in 300 seconds"}, 300),
+    "negative, but the window is known": ({"Retry_After": "-1", "X_Ratelimit_Reset": "in 300 seconds"}, 300),
 }
 
 
@@ -342,8 +343,9 @@ def test_three_refusals_in_a_row_hold_everyone_back(
     engine: sa.Engine, session: Session, headers: dict[str, str], seconds: float
 ) -> None:
     """Without it, thousands of accounts would each knock at a door that is shut; or all stop at one bad header."""
-    if "X_Ratelimit_Reset" in headers:
-        headers = headers | {"X_Ratelimit_Reset": _in_seconds(float(headers["X_Ratelimit_Reset"]))}
+    later = datetime.now(UTC) + timedelta(seconds=300)
+    words = {"Retry_After": format_datetime(later, usegmt=True), "X_Ratelimit_Reset": str(later.timestamp())}
+    headers = {name: words[name] if "in 300" in value else value for name, value in headers.items()}
 
     async def test() -> None:
         gate = _gate(engine, session)
@@ -353,21 +355,7 @@ def test_three_refusals_in_a_row_hold_everyone_back(
         _refuse(gate, 1, **headers)
         ahead = _seconds_ahead(engine, "blocked_until")
         assert ahead is not None
-        assert seconds - 30 < ahead <= seconds
-
-    _run(test())
-
-
-def test_a_date_says_how_long_to_wait(engine: sa.Engine, session: Session) -> None:
-    """Without it, the other documented form of Retry-After would be taken for nonsense."""
-
-    async def test() -> None:
-        gate = _gate(engine, session)
-        await Visitors().visit(gate, "anyone")
-        _refuse(gate, 3, Retry_After=format_datetime(datetime.now(UTC) + timedelta(seconds=300), usegmt=True))
-        ahead = _seconds_ahead(engine, "blocked_until")
-        assert ahead is not None
-        assert 200 < ahead <= 300
+        assert seconds - 30 < ahead <= seconds, "a busy machine may take its time"
 
     _run(test())
 

@@ -62,7 +62,8 @@ async def main():
             (result,) = await crawl([(Account("scalev", "s", "c", "UTC", "IDR"), walker)], engine, session, ledger,
                                     Plan(), on_result=lambda result: None)
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss // 1024
-    print(json.dumps({"peak_mb": peak, "orders": result.orders_seen, "reason": result.verdict.reason, "words": result.verdict.words}))
+    print(json.dumps({"peak_mb": peak, "orders": result.orders_seen, "reason": result.verdict.reason,
+                      "words": result.verdict.words}))
 
 asyncio.run(main())
 """

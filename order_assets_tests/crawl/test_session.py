@@ -14,7 +14,7 @@ import pytest
 import sqlalchemy as sa
 
 from order_assets.clients.errors import Reason
-from order_assets.clients.pagination import Status
+from order_assets.clients.pagination import Status, Verdict
 from order_assets.crawl.account_crawl import Plan
 from order_assets.crawl.ledger import CrawlResult, KeptPage, Ledger
 from order_assets.crawl.session import Session
@@ -351,3 +351,35 @@ def test_a_run_that_is_stopped_keeps_its_accounts_until_its_pages_are_written(
             asyncio.run(stopped(session, other))
         assert installation.rows("select count(*) as n from raw.order_pages") == [{"n": 2}]
         until(lambda: other.hold(_system(account), [account]), "the end of the run frees the account")
+
+
+class BrokenLedger(SlowLedger):
+    """Fails to write, when told to."""
+
+    def _write(self, pages: Sequence[tuple[Account, int, KeptPage]], results: Sequence[CrawlResult]) -> None:
+        del pages, results
+        self.waits.set()
+        assert self.may_write.wait(60)
+        raise OSError("the disk is full")
+
+
+def test_an_error_of_the_database_reaches_everyone_who_waits(installation: Installation, account: str) -> None:
+    """Without it, a run whose first waiting account is canceled would hang when the database fails."""
+    verdict = Verdict(Status.FAILED, Reason.TIMEOUT, "")
+    result = CrawlResult(1, _account(account), verdict, 0, 0, 0, 0, 0, 0.0)
+
+    async def test() -> None:
+        async with BrokenLedger(installation.engine, installation.vault, "run-1") as ledger:
+            waiting = [asyncio.create_task(ledger.finish(result)) for _ in range(3)]
+            assert await asyncio.to_thread(ledger.waits.wait, 60)
+            waiting[0].cancel()
+            await asyncio.sleep(0)
+            ledger.may_write.set()
+            done, pending = await asyncio.wait(waiting, timeout=60)
+            assert pending == set()
+            assert [task.cancelled() or type(task.exception()) for task in waiting] == [True, OSError, OSError]
+            with pytest.raises(OSError, match="disk"):
+                await ledger.finish(result)
+            assert len(done) == 3
+
+    asyncio.run(test())

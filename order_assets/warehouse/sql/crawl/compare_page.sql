@@ -2,7 +2,7 @@
 -- the oldest one seen, on this page or before (`oldest`). One row with nulls if the facts hold none of the page.
 with found as (
     select
-        f.order_key, f.payload_sha256, f.ordered_at, l.is_listed,
+        f.order_key, f.payload_sha256, f.ordered_at, l.crawl_id, l.is_listed,
         l.is_open or coalesce(l.is_listed and l.ordered_at >= cast(:late_since as timestamptz), false) as is_open
     from marts.order_facts as f
     inner join ops.order_lineage as l on l.order_key = f.order_key

@@ -6,6 +6,13 @@ select
     whole.finished_at as full_crawl_at,
     coalesce(whole.pages, 0) as full_pages,
     coalesce(whole.is_newest_first, false) as is_newest_first,
+    coalesce(seen_to_the_end.crawl_id, 0) as complete_crawl_id,
+    exists (
+        select 1 from ops.crawls as c
+        where
+            c.source_system = :source_system and c.partition_key = a.partition_key
+            and c.crawl_id > coalesce(whole.crawl_id, 0) and c.reason = any(cast(:doubts as text []))
+    ) as is_in_doubt,
     opens.open_orders,
     opens.oldest_open_at,
     exists (
@@ -23,7 +30,7 @@ select
     last.orders_seen
 from unnest(cast(:keys as text [])) as a (partition_key)
 left join lateral (
-    select c.finished_at, c.pages, c.is_newest_first
+    select c.crawl_id, c.finished_at, c.pages, c.is_newest_first
     from ops.crawls as c
     where
         c.source_system = :source_system and c.partition_key = a.partition_key and c.mode = 'full'
@@ -31,6 +38,15 @@ left join lateral (
     order by c.crawl_id desc
     limit 1
 ) as whole on true
+left join lateral (
+    select c.crawl_id
+    from ops.crawls as c
+    where
+        c.source_system = :source_system and c.partition_key = a.partition_key
+        and c.status = 'complete' and (c.loaded_at is not null or c.pages = 0)
+    order by c.crawl_id desc
+    limit 1
+) as seen_to_the_end on true
 left join lateral (
     select count(*) as open_orders, min(ordered_at) as oldest_open_at
     from (
