@@ -8,6 +8,7 @@ from __future__ import annotations
 import dataclasses
 import os
 import sys
+from datetime import datetime
 from enum import StrEnum
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Self
@@ -73,7 +74,7 @@ def main() -> None:
 
 
 @app.command()
-def run(
+def run(  # noqa: PLR0913 - the choices of the command
     accounts: Annotated[
         Path | None, typer.Option(help="Accounts file; default: accounts.toml, else the sandbox.")
     ] = None,
@@ -88,6 +89,10 @@ def run(
             " histories once a week; full: whole histories; head: never whole ones if it can be helped."
         ),
     ] = CrawlMode.auto,
+    as_of: Annotated[
+        datetime | None,
+        typer.Option(formats=["%Y-%m-%d"], help="Date at which customers' ages are taken; default: today (UTC)."),
+    ] = None,
     *,
     allow_shrink: Annotated[
         bool, typer.Option(help="Believe a history that lost many orders at once: they were deleted at the source.")
@@ -131,7 +136,7 @@ def run(
         with _Progress({system: len(keys) for system, keys in chosen.items() if keys}) as shown:
             outcome = refresh.refresh(
                 engine, settings, chosen, on_account=shown.account, on_step=shown.step, mode=mode.value,
-                allow_shrink=allow_shrink,
+                allow_shrink=allow_shrink, as_of=as_of.date() if as_of else None,
             )  # fmt: skip
     except refresh.RunFailedError as error:
         stop(str(error), FAILED)

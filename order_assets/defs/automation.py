@@ -83,7 +83,7 @@ def fetched_pages_sensor(
         newest, count = connection.execute(waiting).one()
     if not count:
         return dg.SkipReason("every finished crawl is in the facts")
-    busy = _under_way(context.instance, "refresh_orders", "retry_failed_accounts", "load_facts")
+    busy = _under_way(context.instance, "refresh_orders", "retry_failed_accounts", "load_facts", "replay_marts")
     if busy:
         return dg.SkipReason(f"{count} crawls are waiting for {busy} to end")
     # The hour is in the key so that a load that failed is tried again, and a newer crawl is never held up.
@@ -105,7 +105,7 @@ def restated_months_sensor(
         newest = connection.execute(sa.select(sa.func.max(touched_months.c.change_number))).scalar_one()
     if not due:
         return dg.SkipReason("every summary is up to date")
-    busy = _under_way(context.instance, "load_facts", "summarise_months")
+    busy = _under_way(context.instance, "load_facts", "replay_marts", "summarise_months")
     if busy:
         return dg.SkipReason(f"{len(due)} stretches of months are waiting for {busy} to end")
     latest = context.instance.get_runs(dg.RunsFilter(job_name="load_facts"), limit=1)
@@ -134,7 +134,7 @@ def stale_summaries_sensor(
         newest = connection.execute(sa.select(sa.func.max(touched_months.c.change_number))).scalar_one()
     if not stale:
         return dg.SkipReason("every summary is up to date")
-    busy = _under_way(context.instance, "load_facts", "summarise_months", "summarise_all")
+    busy = _under_way(context.instance, "load_facts", "replay_marts", "summarise_months", "summarise_all")
     if busy:
         return dg.SkipReason(f"{len(stale)} summaries are waiting for {busy} to end")
     if waiting:
