@@ -211,6 +211,7 @@ class NumberWalk(_Walk):
     page_size: int = 200
     number: int = -1
     _must_be_last: bool = False
+    _announced: bool = False  # a page of this pass said that there is more
 
     def __post_init__(self) -> None:
         """Start at the first page."""
@@ -219,6 +220,7 @@ class NumberWalk(_Walk):
     def advance(self, page: PageFacts) -> Verdict | None:
         """Take in one page; return None to go on with `number`, or the verdict."""
         repeated = self._take(page)
+        self._announced |= page.more
         is_second = self._pages_of_pass == 2 and self.number == 1  # noqa: PLR2004 - pages 0 and 1
         if self._must_be_last and (repeated or not page.keys) and not page.more:
             return self._end()
@@ -237,7 +239,8 @@ class NumberWalk(_Walk):
         return None
 
     def _end(self) -> Verdict | None:
-        verdict = self._end_of_pass(doubt=self._productive > 1)
+        # One page that nothing was announced behind is seen at one instant; anything else may have shifted.
+        verdict = self._end_of_pass(doubt=self._productive > 1 or (self._announced and self._pages_of_pass > 1))
         if verdict is None:
-            self.number, self._must_be_last = self.first, False
+            self.number, self._must_be_last, self._announced = self.first, False, False
         return verdict

@@ -158,30 +158,6 @@ def test_a_session_that_rests_leaves_its_places_to_the_others(engine: sa.Engine,
         _run(test(other))
 
 
-def test_places_taken_are_never_given_away(engine: sa.Engine, session: Session) -> None:
-    """Without it, a process that comes later would push the requests in flight over the limit."""
-
-    async def test(other: Session) -> None:
-        first, second, visitors = _gate(engine, session, limit=3), _gate(engine, other, limit=3), Visitors()
-        leave, inside = asyncio.Event(), asyncio.Barrier(4)
-
-        async def stay() -> None:
-            await inside.wait()
-            await leave.wait()
-
-        long = [asyncio.create_task(visitors.visit(first, "long", stay)) for _ in range(3)]
-        await inside.wait()
-        late = [asyncio.create_task(visitors.visit(second, "late")) for _ in range(6)]
-        await asyncio.to_thread(until, lambda: _places(engine) == [3, 0], "the second asks, in vain")
-        assert visitors.served == ["long"] * 3
-        leave.set()
-        await asyncio.gather(*long, *late)
-        assert visitors.most == 3
-
-    with Session(engine) as other:
-        _run(test(other))
-
-
 def test_a_killed_process_leaves_its_places_at_once(
     engine: sa.Engine, sandbox: RunningSandbox, database_url: str, tmp_path: Path
 ) -> None:
@@ -258,6 +234,20 @@ def test_the_own_pace_holds_over_all_sessions(engine: sa.Engine, session: Sessio
 
     with Session(engine) as other:
         _run(test(other))
+
+
+def test_starts_that_nobody_used_are_not_made_up_for(engine: sa.Engine, session: Session) -> None:
+    """Without it, a crawl that waited for the database or for a slow answer would go on with a burst."""
+
+    async def test() -> None:
+        gate, visitors = _gate(engine, session, limit=8, rate=100.0), Visitors()
+        await visitors.visit(gate, "takes 25 starts, and uses one")
+        await asyncio.sleep(0.8)  # nothing happens for a while
+        began = time.monotonic()
+        await asyncio.gather(*(visitors.visit(gate, number) for number in range(24)))
+        assert time.monotonic() - began >= 23 / 100
+
+    _run(test())
 
 
 def test_a_slow_pace_of_our_own_is_no_reason_to_park(engine: sa.Engine, session: Session) -> None:

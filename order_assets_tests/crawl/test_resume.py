@@ -15,6 +15,7 @@ import sqlalchemy as sa
 from order_assets.clients.errors import Reason
 from order_assets.clients.pagination import Status
 from order_assets.crawl.account_crawl import Plan
+from order_assets.sandbox.faults import Fault, FaultBoard
 from order_assets.sandbox.state import Options
 from order_assets.sandbox.testing import RunningSandbox, serve
 from order_assets.sandbox.world import WorldSpec
@@ -196,6 +197,47 @@ def test_a_cursor_that_has_run_out_begins_the_history_again(
     assert (result.verdict.is_complete, result.crawl_id) == (True, 1)
     assert sandbox.requests() == {account: 1 + _pages(sandbox, account)}
     assert (result.orders_seen, result.vanished) == (len(sandbox.world.orders(account)), ())
+    installation.load()
+    _check_facts(installation, sandbox, account)
+
+
+class Script(FaultBoard):
+    """What an account's requests meet, one after another, the last of it for ever."""
+
+    def __init__(self, account: str, *faults: str) -> None:
+        """Give an empty text for a sound answer."""
+        super().__init__()
+        self._account = account
+        self._script = [Fault.parse(fault) if fault else None for fault in faults]
+
+    def peek(self, account: str) -> Fault | None:
+        """Announce trouble, so that every request is shown to `strike`."""
+        return self._script[-1] if account == self._account else None
+
+    def strike(self, account: str, page: int, *, refreshing: bool = False) -> Fault | None:
+        """Go on in the script."""
+        del page
+        if account != self._account or refreshing:
+            return None
+        return self._script.pop(0) if len(self._script) > 1 else self._script[0]
+
+
+def test_what_came_after_a_cursor_had_run_out_is_not_taken_for_the_first_pass(
+    installation: Installation, sandbox: RunningSandbox, tmp_path: Path
+) -> None:
+    """Without it, a crawl that is interrupted a second time would follow pages of two readings as if they were one."""
+    account = sandbox.world.stores[0].customers[1].account
+    _crawl_and_kill(installation, sandbox, account, 3, tmp_path, asked=4)
+    rest = _rest(sandbox, account, 3)
+    sandbox.world.add_order(account)
+    sandbox.state.faults = Script(account, "cursor_expired", "", "server_error")
+    assert installation.crawl([account], plan=FULL, run_id="again")[account].verdict.reason is Reason.SERVER_ERROR
+    assert _kept(installation, account) == [1, 2, 3, 4], "the first page, as it is now, is kept as well"
+    sandbox.state.faults = Roadblock({})
+    sandbox.reset_requests()
+    result = installation.crawl([account], plan=FULL, run_id="next")[account]
+    assert (result.verdict.is_complete, result.crawl_id, result.duplicates) == (True, 1, 0)
+    assert sandbox.requests() == {account: rest}
     installation.load()
     _check_facts(installation, sandbox, account)
 
