@@ -105,7 +105,7 @@ def test_run_does_the_whole_job_and_a_second_run_only_what_changed(command: Comm
     assert command.scalar(versions) == before
     assert all(account in again.stdout for account in world.accounts)  # names are never cut off
     runs = command.scalar("select count(*) from dagster.runs where status = 'SUCCESS'")
-    assert runs == 5  # crawl, facts and months; then crawl and facts
+    assert runs == 6  # crawl, facts, months and what has no period; then crawl and facts
 
 
 def test_one_bad_credential_ends_with_exit_code_3(command: Command) -> None:
