@@ -91,7 +91,10 @@ def run(  # noqa: PLR0913 - the choices of the command
     ] = CrawlMode.auto,
     as_of: Annotated[
         datetime | None,
-        typer.Option(formats=["%Y-%m-%d"], help="Date at which customers' ages are taken; default: today (UTC)."),
+        typer.Option(
+            formats=["%Y-%m-%d"],
+            help="Date (UTC) at which customers' ages are taken; default: today, as it is for the daemon's runs.",
+        ),
     ] = None,
     *,
     allow_shrink: Annotated[

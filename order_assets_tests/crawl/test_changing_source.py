@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
+from decimal import Decimal
 from typing import Any
 
 import pytest
@@ -70,7 +71,7 @@ def _same(truth: dict[tuple[str, str], tuple[Any, ...]], facts: dict[tuple[str, 
         return False
     for key, (status, payment, amount) in truth.items():
         known = facts[key]
-        if (status, payment) != known[:2] or (known[2] is not None and f"{float(amount):.2f}" != known[2]):
+        if (status, payment) != known[:2] or (known[2] is not None and Decimal(amount) != Decimal(known[2])):
             return False
     return True
 
