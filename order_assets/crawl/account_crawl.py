@@ -190,7 +190,7 @@ class AccountCrawl:
         before: dict[str, tuple[str, datetime]] = {}
         if begun.known.has_orders:
             with self.engine.connect() as connection:
-                before = known.listed(connection, account)
+                before = known.listed(connection, account, begun.crawl_id)
         went_meanwhile = tuple(
             order_key(account.source_system, account.source_account, order_id)
             for order_id in sorted(walk.gone - before.keys())

@@ -18,7 +18,7 @@ from order_assets.domain import ktsp, scalev
 from order_assets.domain.pages import Frames, Page
 from order_assets.domain.recognition import Policy
 from order_assets.settings import Settings
-from order_assets.warehouse.ledger_schema import accounts, crawls, order_pages, page_keys
+from order_assets.warehouse.ledger_schema import accounts, crawls, order_pages, page_keys, vanished_orders
 from order_assets.warehouse.load import FactsLoad, LoadCounts
 
 BATCH_ORDERS = 5_000  # orders per transaction: bounds memory, and is large enough for set-based work to pay
@@ -187,7 +187,8 @@ def brings_news(since: datetime | None = None) -> sa.ColumnElement[bool]:
 
     That crawl is in the facts already, or comes before this one, so an unchanged history costs a comparison of hashes.
     A crawl that could not be loaded (failed, bad_envelope, although there were pages) is in no facts, so nothing is
-    known from it. `since`: only pages fetched since then count, here and there.
+    known from it; nor from one that found orders gone, since a page it kept may list them. `since`: only pages fetched
+    since then count, here and there.
     """
     before = crawls.alias("before")
     crawl_before = (
@@ -208,6 +209,7 @@ def brings_news(since: datetime | None = None) -> sa.ColumnElement[bool]:
         seen.c.body_sha256 == order_pages.c.body_sha256,
         seen.c["items"] > 0,
         seen.c.fetched_at <= order_pages.c.fetched_at,
+        ~sa.exists().where(vanished_orders.c.crawl_id == seen.c.crawl_id),
     )
     if since is None:
         return sa.and_(order_pages.c["items"] > 0, ~is_known)

@@ -114,11 +114,11 @@ def compare(
     return Comparison(found, rows[0].oldest, rows[0].newer)
 
 
-def listed(connection: sa.Connection, account: Account) -> dict[str, tuple[str, datetime]]:
-    """Return every order the account's history is thought to hold: its id at the source, its key, when it was placed.
+def listed(connection: sa.Connection, account: Account, crawl_id: int) -> dict[str, tuple[str, datetime]]:
+    """Return every order the account's history was thought to hold before this crawl: its id, key and time.
 
     Orders without an identifier of their own are left out.
     """
-    mine = {"source_system": account.source_system, "partition_key": account.partition_key}
+    mine = {"source_system": account.source_system, "partition_key": account.partition_key, "crawl_id": crawl_id}
     rows = connection.execute(statement("crawl/listed_orders"), mine)
     return {row.source_order_id: (row.order_key, row.ordered_at) for row in rows}

@@ -222,8 +222,9 @@ class Script(FaultBoard):
         return self._script.pop(0) if len(self._script) > 1 else self._script[0]
 
 
+@pytest.mark.parametrize("loaded", [False, True])
 def test_what_came_after_a_cursor_had_run_out_is_not_taken_for_the_first_pass(
-    installation: Installation, sandbox: RunningSandbox, tmp_path: Path
+    installation: Installation, sandbox: RunningSandbox, tmp_path: Path, *, loaded: bool
 ) -> None:
     """Without it, a crawl that is interrupted a second time would follow pages of two readings as if they were one."""
     account = sandbox.world.stores[0].customers[1].account
@@ -233,11 +234,27 @@ def test_what_came_after_a_cursor_had_run_out_is_not_taken_for_the_first_pass(
     sandbox.state.faults = Script(account, "cursor_expired", "", "server_error")
     assert installation.crawl([account], plan=FULL, run_id="again")[account].verdict.reason is Reason.SERVER_ERROR
     assert _kept(installation, account) == [1, 2, 3, 4], "the first page, as it is now, is kept as well"
+    if loaded:
+        installation.load()
     sandbox.state.faults = Roadblock({})
     sandbox.reset_requests()
     result = installation.crawl([account], plan=FULL, run_id="next")[account]
     assert (result.verdict.is_complete, result.crawl_id, result.duplicates) == (True, 1, 0)
     assert sandbox.requests() == {account: rest}
+    assert result.vanished == (), "the new order is on the page that this crawl has kept"
+    installation.load()
+    _check_facts(installation, sandbox, account)
+
+
+def test_an_order_that_was_missing_for_a_moment_comes_back(installation: Installation, sandbox: RunningSandbox) -> None:
+    """Without it, the page that lists it again would be taken for known, and the order count as deleted for good."""
+    account = sandbox.world.members[1].account
+    before = sandbox.world.orders(account)
+    sandbox.set_fault(account, "order_vanishes:index=7:from_page=3")
+    assert len(installation.crawl([account], plan=FULL)[account].vanished) == 1
+    installation.load()
+    sandbox.world._replace(account, before)
+    assert installation.crawl([account], plan=FULL)[account].vanished == ()
     installation.load()
     _check_facts(installation, sandbox, account)
 
