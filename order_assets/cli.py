@@ -19,6 +19,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 
 from order_assets import cli_accounts, cli_model, runtime
 from order_assets import settings as configuration
+from order_assets.accounts_file import SettingsError
 from order_assets.cli_common import (
     FAILED,
     NOT_ALL_COMPLETE,
@@ -34,7 +35,6 @@ from order_assets.cli_common import (
     stop,
 )
 from order_assets.sandbox import process as sandbox_process
-from order_assets.settings import SettingsError
 from order_assets.warehouse import embedded
 from order_assets.warehouse.engine import WarehouseError
 

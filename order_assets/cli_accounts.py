@@ -14,6 +14,7 @@ import typer
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
 
 from order_assets import settings as configuration
+from order_assets.accounts_file import SettingsError
 from order_assets.cli_common import (
     FAILED,
     NOT_ALL_COMPLETE,
@@ -28,7 +29,7 @@ from order_assets.cli_common import (
     stop,
     warn,
 )
-from order_assets.settings import Settings, SettingsError, SourceSystem
+from order_assets.settings import Settings, SourceSystem
 
 if TYPE_CHECKING:
     from order_assets.crawl.accounts import AccountOverview

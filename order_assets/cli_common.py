@@ -16,7 +16,8 @@ from rich.markup import escape
 from rich.table import Table
 
 from order_assets import runtime
-from order_assets.settings import Settings, SettingsError
+from order_assets.accounts_file import SettingsError
+from order_assets.settings import Settings
 
 NOT_ALL_COMPLETE, USAGE, FAILED = 3, 2, 1
 AsJson = Annotated[bool, typer.Option("--json", help="Print JSON for programs instead of tables.")]

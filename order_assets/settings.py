@@ -1,220 +1,23 @@
 """Environment and accounts file to frozen settings; nothing else reads either.
 
-Every error names the file, the line and the key, and is raised before any request is sent. Secrets are `SecretStr`
-from the moment they are read. design.md section 4 is the contract for names and defaults.
+Every error names the place and is raised before any request is sent. Secrets are `SecretStr` from the moment they are
+read. design.md section 4 is the contract for names and defaults; what an accounts file may say is in `accounts_file`.
 """
 
 from __future__ import annotations
 
 import base64
 import os
-import re
 import secrets
-import stat
-import tomllib
-from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Annotated, Any, Literal
-from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
+from typing import Literal
 
-from pydantic import (
-    AfterValidator,
-    AnyHttpUrl,
-    BaseModel,
-    BeforeValidator,
-    ConfigDict,
-    Field,
-    SecretStr,
-    StrictBool,
-    ValidationError,
-)
+from pydantic import SecretStr
+
+from order_assets.accounts_file import AccountsFile, SettingsError, exposed_literals, parse_accounts, why
 
 SourceSystem = Literal["scalev", "ktsp"]
-
-
-class SettingsError(ValueError):
-    """The configuration is wrong; the message names the place and what to do. Ends the command with exit code 2."""
-
-
-def _read_secret(value: object) -> object:
-    """Resolve `{ env = "NAME" }` and `{ file = "path" }`; a literal string is taken as it is."""
-    if isinstance(value, Mapping):
-        if set(value) == {"env"} and isinstance(value["env"], str):
-            found = os.environ.get(value["env"], "").strip()
-            if not found:
-                raise ValueError(f"the environment variable {value['env']} is not set")
-            return found
-        if set(value) == {"file"} and isinstance(value["file"], str):
-            try:
-                found = Path(value["file"]).expanduser().read_text(encoding="utf-8").strip()
-            except (OSError, ValueError, RuntimeError) as error:
-                raise ValueError(f"cannot read the secret file {value['file']}: {_why(error)}") from None
-            if not found:
-                raise ValueError(f"the secret file {value['file']} is empty")
-            return found
-        raise ValueError('a secret is { env = "NAME" }, { file = "path" } or a text')
-    if isinstance(value, str) and not value.strip():
-        raise ValueError("the secret is empty")
-    return value
-
-
-def _known_zone(value: str) -> str:
-    try:
-        ZoneInfo(value)
-    except (ZoneInfoNotFoundError, ValueError, OSError):
-        raise ValueError(f"{value!r} is not an IANA time zone such as Asia/Jakarta") from None
-    return value
-
-
-def _account_name(value: str) -> str:
-    # Names become partition keys ("store/name") and parts of hashed keys ("source|account|id").
-    if not re.fullmatch(r"[^\s/|,\[\]\x00-\x1f\x7f]{1,120}", value) or "..." in value:
-        raise ValueError("use 1 to 120 characters without spaces, control characters or any of / | , [ ] ...")
-    return value
-
-
-def _real_currency(value: str) -> str:
-    if not re.fullmatch(r"[A-Z]{3}", value) or value == "XXX":  # ISO 4217 for "no currency": its money never counts
-        raise ValueError(f"{value!r} is not an ISO 4217 currency such as IDR")
-    return value
-
-
-def _base_url(value: str) -> str:
-    try:
-        url = AnyHttpUrl(value)
-    except ValidationError:
-        url = None
-    if url is None or url.query or url.fragment or url.username or any(letter.isspace() for letter in value):
-        raise ValueError("write a URL such as https://api.example.com")
-    return value.rstrip("/")
-
-
-Secret = Annotated[SecretStr, BeforeValidator(_read_secret)]
-Zone = Annotated[str, AfterValidator(_known_zone)]
-Currency = Annotated[str, AfterValidator(_real_currency)]
-Name = Annotated[str, AfterValidator(_account_name)]
-BaseUrl = Annotated[str, AfterValidator(_base_url)]
-PositiveInt = Annotated[int, Field(ge=1, strict=True)]
-PositiveRate = Annotated[float, Field(gt=0, strict=True)]
-Limit = Annotated[float, Field(ge=0, strict=True, allow_inf_nan=False)]
-
-
-class _Model(BaseModel):
-    model_config = ConfigDict(extra="forbid", frozen=True, hide_input_in_errors=True)
-
-
-class ScalevCustomer(_Model):
-    """One customer of a Scalev store."""
-
-    name: Name
-    access_token: Secret
-    refresh_token: Secret | None = None
-
-
-class ScalevStore(_Model):
-    """One Scalev store; `store_id` is the store's unique_id."""
-
-    store_id: Name
-    time_zone: Zone = "Asia/Jakarta"
-    currency: Currency = "IDR"
-    storefront_key: Secret | None = None
-    customers: tuple[ScalevCustomer, ...] = ()
-
-
-class ScalevSection(_Model):
-    """Everything below `[scalev]`."""
-
-    base_url: BaseUrl = "https://api.scalev.com"
-    page_size: Annotated[int, Field(ge=1, le=1000, strict=True)] = 25
-    max_in_flight: PositiveInt = 8
-    requests_per_second: PositiveRate = 8.0
-    stores: tuple[ScalevStore, ...] = ()
-
-
-class KtspMember(_Model):
-    """One member of a KTSP programme."""
-
-    member_id: Name
-    token: Secret | None = None
-
-
-class KtspProgramme(_Model):
-    """One KTSP programme: an application's credentials and the members they may read."""
-
-    name: Name
-    base_url: BaseUrl
-    app_key: Secret
-    app_secret: Secret | None = None
-    token: Secret | None = None
-    time_zone: Zone = "Asia/Hong_Kong"
-    currency: Currency = "HKD"
-    members: tuple[KtspMember, ...] = ()
-
-
-class KtspSection(_Model):
-    """Everything below `[ktsp]`."""
-
-    max_in_flight: PositiveInt = 8
-    requests_per_second: PositiveRate = 8.0
-    page_size: Annotated[int, Field(ge=1, le=200, strict=True)] = 200
-    first_page: Annotated[int, Field(ge=0, le=1, strict=True)] = 0
-    late_days: Annotated[int, Field(ge=0, strict=True)] = 14
-    programmes: tuple[KtspProgramme, ...] = ()
-
-
-class CrawlSection(_Model):
-    """Everything below `[crawl]`: how both APIs are crawled.
-
-    `patience_seconds`: the longest single wait for an API before the account is parked. `full_crawl_days`: how old
-    the last look at a whole history may become before `auto` crawls it whole again. `shrink_fraction`: the share of
-    an account's known orders that may vanish at once before the crawl is distrusted. `max_pages`: pages of one
-    account after which a crawl is taken to go round in circles.
-    """
-
-    patience_seconds: PositiveRate = 60.0
-    full_crawl_days: PositiveRate = 7.0
-    shrink_fraction: Annotated[float, Field(gt=0, le=1, strict=True)] = 0.2
-    max_pages: PositiveInt = 20_000
-
-
-class PolicySection(_Model):
-    """Everything below `[policy]`: the merchant's choices (model.md 1.4)."""
-
-    recognition: Literal["paid", "placed", "shipped", "completed"] = "paid"
-    raw_retention_days: PositiveInt = 365
-    store_email_phone_hmac: StrictBool = False
-    store_geography: StrictBool = False
-
-
-class ChecksSection(_Model):
-    """Everything below `[checks]`: limits of the data-quality checks (model.md section 4).
-
-    `..._percent` of the rows: more is an error, not a warning; of the `volume_...`, percent of a usual day's orders.
-    """
-
-    residual_negative_percent: Limit = 1.0
-    residual_large_percent: Limit = 1.0
-    residual_large_share_percent: Limit = 20.0
-    recognised_without_date_percent: Limit = 5.0
-    unknown_status_percent: Limit = 1.0
-    header_vs_lines_percent: Limit = 2.0
-    currency_defaulted_percent: Limit = 5.0
-    fresh_hours: Limit = 24.0
-    stale_hours: Limit = 72.0
-    volume_low_percent: Limit = 50.0
-    volume_high_percent: Limit = 200.0
-    volume_least_orders: Limit = 10.0
-
-
-class AccountsFile(_Model):
-    """A whole accounts file."""
-
-    scalev: ScalevSection = ScalevSection()
-    ktsp: KtspSection = KtspSection()
-    crawl: CrawlSection = CrawlSection()
-    policy: PolicySection = PolicySection()
-    checks: ChecksSection = ChecksSection()
 
 
 @dataclass(frozen=True, slots=True)
@@ -328,7 +131,7 @@ def load(sandbox_accounts: str | None = None) -> Settings:
         try:
             text = path.read_text(encoding="utf-8")
         except (OSError, UnicodeDecodeError) as error:
-            raise SettingsError(f"{path}: cannot read the accounts file: {_why(error)}") from None
+            raise SettingsError(f"{path}: cannot read the accounts file: {why(error)}") from None
         accounts = parse_accounts(text, str(path))
         warnings += exposed_literals(path, text)
     else:
@@ -342,113 +145,6 @@ def load(sandbox_accounts: str | None = None) -> Settings:
         database_url=configured_database_url(),
         warnings=tuple(warnings),
     )
-
-
-def parse_accounts(text: str, place: str) -> AccountsFile:
-    """Read the text of an accounts file; `place` names it in errors.
-
-    Raises:
-        SettingsError: syntax, an unknown key, a wrong type or value, a missing secret, an account named twice.
-    """
-    try:
-        document = tomllib.loads(text)
-    except tomllib.TOMLDecodeError as error:
-        line = re.search(r"line (\d+)", str(error))
-        where = f"{place}:{line[1]}" if line else place
-        raise SettingsError(f"{where}: not valid TOML: {error}") from None
-    except (ValueError, RecursionError) as error:  # a number of thousands of digits, or as many brackets
-        raise SettingsError(f"{place}: cannot be read as TOML ({type(error).__name__})") from None
-    lines = key_lines(text)
-    try:
-        accounts = AccountsFile.model_validate(document)
-    except ValidationError as error:
-        raise SettingsError("\n".join(_explain(problem, lines, place) for problem in error.errors())) from None
-    _refuse_twins(accounts, lines, place)
-    return accounts
-
-
-def _explain(problem: Any, lines: Mapping[tuple[str | int, ...], int], place: str) -> str:
-    loc = tuple(problem["loc"])
-    key = ".".join(str(part) if isinstance(part, str) else f"[{part + 1}]" for part in loc).replace(".[", "[")
-    message = {
-        "extra_forbidden": "unknown key",
-        "missing": "this key is missing",
-    }.get(problem["type"], str(problem["msg"]).removeprefix("Value error, "))
-    return f"{place}:{line_of(loc, lines)}: {key}: {message}"
-
-
-def line_of(loc: Sequence[str | int], lines: Mapping[tuple[str | int, ...], int]) -> int:
-    """Return the line of a key, or of the nearest table above it."""
-    path = tuple(loc)
-    while path and path not in lines:
-        path = path[:-1]
-    return lines.get(path, 1)
-
-
-def key_lines(text: str) -> dict[tuple[str | int, ...], int]:
-    """Map each key and table of a TOML text to its line. tomllib keeps no positions, so the lines are scanned."""
-    lines: dict[tuple[str | int, ...], int] = {}
-    counts: dict[tuple[str | int, ...], int] = {}
-    table: tuple[str | int, ...] = ()
-    for number, line in enumerate(text.splitlines(), start=1):
-        header = re.match(r"\s*(\[\[?)\s*([^\[\]]+?)\s*\]", line)
-        if header:
-            table = ()
-            names = _dotted(header[2])
-            for depth, name in enumerate(names):
-                table += (name,)
-                if header[1] == "[[" and depth == len(names) - 1:
-                    counts[table] = counts.get(table, -1) + 1
-                if table in counts:
-                    table += (counts[table],)
-            lines.setdefault(table, number)
-            continue
-        key = re.match(r"""\s*([A-Za-z0-9_."' -]+?)\s*=""", line)
-        if key:
-            lines.setdefault(table + tuple(_dotted(key[1])), number)
-    return lines
-
-
-def _dotted(key: str) -> list[str]:
-    return [part.strip().strip("\"'") for part in key.split(".")]
-
-
-def _refuse_twins(accounts: AccountsFile, lines: Mapping[tuple[str | int, ...], int], place: str) -> None:
-    seen: dict[tuple[str, str], int] = {}
-    for kind, key, loc in _named(accounts):
-        line = line_of(loc, lines)
-        if (kind, key) in seen:
-            raise SettingsError(
-                f"{place}:{line}: the {kind} {key} is configured twice (first on line {seen[kind, key]})"
-            )
-        seen[kind, key] = line
-
-
-def _named(accounts: AccountsFile) -> Iterator[tuple[str, str, tuple[str | int, ...]]]:
-    for i, store in enumerate(accounts.scalev.stores):
-        at: tuple[str | int, ...] = ("scalev", "stores", i)
-        yield "store", store.store_id, at
-        for j, customer in enumerate(store.customers):
-            yield "account", f"{store.store_id}/{customer.name}", (*at, "customers", j)
-    for i, programme in enumerate(accounts.ktsp.programmes):
-        at = ("ktsp", "programmes", i)
-        yield "programme", programme.name, at
-        for j, member in enumerate(programme.members):
-            yield "account", f"{programme.name}/{member.member_id}", (*at, "members", j)
-
-
-def exposed_literals(path: Path, text: str) -> list[str]:
-    """Warn of tokens written into a file that others may read."""
-    literal = re.search(
-        r"""(?:^\s*|^[^#\n]*[{,]\s*)["']?(access_token|refresh_token|storefront_key|token|app_key|app_secret)["']?"""
-        r"""\s*=\s*["']""",
-        text,
-        re.MULTILINE,
-    )
-    if literal and path.stat().st_mode & (stat.S_IRWXG | stat.S_IRWXO):
-        line = text.count("\n", 0, literal.start(1)) + 1
-        return [f"{path}:{line}: {literal[1]} is written out in a file that others may read; run: chmod 600 {path}"]
-    return []
 
 
 def load_keys(state: Path) -> Keys:
@@ -491,9 +187,3 @@ def _kept(path: Path, fresh: str) -> str:
         finally:
             mine.unlink()
     return path.read_text(encoding="utf-8").strip()
-
-
-def _why(error: Exception) -> str:
-    if isinstance(error, OSError):
-        return error.strerror or type(error).__name__
-    return "it is not UTF-8 text" if isinstance(error, UnicodeDecodeError) else "no such path"

@@ -32,16 +32,17 @@ def _rule(may_import: str, foreign: str, *, is_pure: bool = False) -> Rule:
 _HTTP = "httpx httpx_aiohttp aiohttp requests urllib http"
 _DAGSTER = "dagster dagster_postgres"
 _DATABASE = "sqlalchemy psycopg psycopg2 alembic"
-EVERYTHING = "clients domain warehouse crawl settings report runtime defs definitions cli"
+EVERYTHING = "accounts_file clients domain warehouse crawl settings report runtime defs definitions cli"
 RULES = {
     "clients": _rule("clients", f"{_DAGSTER} {_DATABASE} pandas pyarrow"),
     "domain": _rule("domain", f"{_DAGSTER} {_DATABASE} {_HTTP} socket subprocess pathlib os io", is_pure=True),
     "warehouse": _rule("warehouse domain", f"{_DAGSTER} httpx httpx_aiohttp aiohttp requests"),
-    "crawl": _rule("crawl clients domain warehouse settings", _DAGSTER),
+    "crawl": _rule("crawl clients domain warehouse accounts_file settings", _DAGSTER),
     "sandbox": _rule("sandbox", f"{_DAGSTER} {_DATABASE} pandas"),
-    "settings": _rule("settings", f"{_DAGSTER} {_DATABASE} {_HTTP} pandas"),
-    "report": _rule("report domain warehouse settings", _DAGSTER),
-    "runtime": _rule("clients domain warehouse crawl settings sandbox runtime", _DAGSTER),
+    "accounts_file": _rule("accounts_file", f"{_DAGSTER} {_DATABASE} {_HTTP} pandas"),
+    "settings": _rule("accounts_file settings", f"{_DAGSTER} {_DATABASE} {_HTTP} pandas"),
+    "report": _rule("report domain warehouse accounts_file settings", _DAGSTER),
+    "runtime": _rule("clients domain warehouse crawl accounts_file settings sandbox runtime", _DAGSTER),
     "defs": _rule(EVERYTHING, ""),
     "definitions": _rule(EVERYTHING, ""),
     # The command and its parts: what commands share, the job as Dagster runs, and the processes of the UI.
@@ -50,7 +51,7 @@ RULES = {
     "cli_common": _rule(EVERYTHING, _DAGSTER),
     "cli_model": _rule(f"{EVERYTHING} refresh cli_common", _DAGSTER),
     "refresh": _rule(EVERYTHING, ""),
-    "serving": _rule("settings runtime", _DAGSTER),
+    "serving": _rule("accounts_file settings runtime", _DAGSTER),
 }
 # Reading the machine, as domain must not: names called or looked up.
 _IO_CALLS = {"open", "input", "print"}

@@ -14,7 +14,8 @@ from hypothesis import settings as hypothesis_settings
 from hypothesis import strategies as st
 
 from order_assets import settings
-from order_assets.settings import SettingsError, load, load_keys, parse_accounts
+from order_assets.accounts_file import SettingsError, parse_accounts
+from order_assets.settings import load, load_keys
 
 # design.md section 4, word for word but for the address and the variable of the member's token.
 EXAMPLE = """\

@@ -15,7 +15,8 @@ from datetime import UTC, datetime
 import sqlalchemy as sa
 from sqlalchemy.dialects.postgresql import ARRAY, distinct_on, insert
 
-from order_assets.settings import Account, Settings, SettingsError, SourceSystem
+from order_assets.accounts_file import SettingsError
+from order_assets.settings import Account, Settings, SourceSystem
 from order_assets.warehouse.ledger_schema import accounts, crawls
 
 

@@ -15,6 +15,14 @@ from typing import Any
 import sqlalchemy as sa
 from pydantic import SecretStr
 
+from order_assets.accounts_file import (
+    KtspMember,
+    KtspProgramme,
+    KtspSection,
+    ScalevCustomer,
+    ScalevSection,
+    ScalevStore,
+)
 from order_assets.clients.errors import AccountError, ApiError, RateLimitedError, Reason, SignInError
 from order_assets.clients.http import Gate, Http, RetryPolicy, http_client
 from order_assets.clients.ktsp import KtspClient
@@ -25,16 +33,7 @@ from order_assets.crawl.encryption import DecryptionError, Vault
 from order_assets.crawl.limiter import SharedGate
 from order_assets.crawl.roster import Roster, effective, is_one_of
 from order_assets.crawl.session import Session
-from order_assets.settings import (
-    KtspMember,
-    KtspProgramme,
-    KtspSection,
-    ScalevCustomer,
-    ScalevSection,
-    ScalevStore,
-    Settings,
-    SourceSystem,
-)
+from order_assets.settings import Settings, SourceSystem
 from order_assets.warehouse.ledger_schema import accounts, crawls, credentials
 
 _ONE_TRY = RetryPolicy(attempts=1)

@@ -20,11 +20,11 @@ import sqlalchemy as sa
 from pydantic import SecretStr
 from sqlalchemy.dialects.postgresql import ARRAY, insert
 
+from order_assets.accounts_file import KtspMember, KtspProgramme, ScalevCustomer, ScalevStore
 from order_assets.clients.errors import Reason, SignInError, TransientError
 from order_assets.clients.ktsp import KtspClient
 from order_assets.clients.scalev import ScalevClient, Tokens
 from order_assets.crawl.encryption import Vault
-from order_assets.settings import KtspMember, KtspProgramme, ScalevCustomer, ScalevStore
 from order_assets.warehouse.ledger_schema import credentials
 
 _RENEW_BEFORE = timedelta(seconds=60)

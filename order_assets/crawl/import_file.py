@@ -17,18 +17,17 @@ from typing import Any, Literal
 
 from pydantic import ValidationError
 
-from order_assets.crawl.roster import KINDS, Kind
-from order_assets.settings import (
+from order_assets.accounts_file import (
     KtspMember,
     ScalevCustomer,
-    Settings,
     SettingsError,
-    SourceSystem,
     exposed_literals,
     key_lines,
     line_of,
     parse_accounts,
 )
+from order_assets.crawl.roster import KINDS, Kind
+from order_assets.settings import Settings, SourceSystem
 
 Format = Literal["toml", "csv"]
 SourceKey = tuple[SourceSystem, str]

@@ -7,8 +7,9 @@ import hashlib
 import sqlalchemy as sa
 from sqlalchemy.dialects.postgresql import insert
 
+from order_assets.accounts_file import SettingsError
 from order_assets.crawl.encryption import DecryptionError, Vault
-from order_assets.settings import Settings, SettingsError
+from order_assets.settings import Settings
 from order_assets.warehouse.ledger_schema import installation, page_keys
 
 _OTHER_RULES = (

@@ -15,17 +15,9 @@ import sqlalchemy as sa
 from pydantic import ValidationError
 from sqlalchemy.dialects.postgresql import ARRAY
 
+from order_assets.accounts_file import AccountsFile, KtspMember, KtspProgramme, ScalevCustomer, ScalevStore
 from order_assets.crawl.encryption import Vault
-from order_assets.settings import (
-    Account,
-    AccountsFile,
-    KtspMember,
-    KtspProgramme,
-    ScalevCustomer,
-    ScalevStore,
-    Settings,
-    SourceSystem,
-)
+from order_assets.settings import Account, Settings, SourceSystem
 from order_assets.warehouse.ledger_schema import accounts, credentials, sources
 
 _NAMED_IN_A_WARNING = 3

@@ -12,6 +12,7 @@ from typing import Any
 
 import sqlalchemy as sa
 
+from order_assets.accounts_file import KtspSection, ScalevSection
 from order_assets.clients.http import Http, RetryPolicy, http_client
 from order_assets.clients.ktsp import KtspClient
 from order_assets.clients.pagination import CursorWalk, NumberWalk
@@ -25,7 +26,7 @@ from order_assets.crawl.ledger import CrawlResult, Ledger
 from order_assets.crawl.limiter import SharedGate
 from order_assets.crawl.session import Session
 from order_assets.crawl.walkers import KtspWalker, NoCredential, ScalevWalker, Walker
-from order_assets.settings import Account, KtspSection, ScalevSection, Settings, SourceSystem
+from order_assets.settings import Account, Settings, SourceSystem
 
 OnResult = Callable[[CrawlResult], None]
 

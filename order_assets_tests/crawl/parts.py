@@ -11,6 +11,7 @@ from typing import Any
 import sqlalchemy as sa
 
 from order_assets import settings as configuration
+from order_assets.accounts_file import KtspProgramme, ScalevStore
 from order_assets.clients.http import Http, RetryPolicy, http_client
 from order_assets.clients.ktsp import KtspClient
 from order_assets.clients.pagination import CursorWalk, NumberWalk
@@ -24,7 +25,7 @@ from order_assets.crawl.session import Session
 from order_assets.crawl.walkers import KtspWalker, ScalevWalker, Walker
 from order_assets.sandbox.testing import RunningSandbox
 from order_assets.sandbox.world import WorldSpec
-from order_assets.settings import Account, KtspProgramme, ScalevStore, Settings
+from order_assets.settings import Account, Settings
 from order_assets.warehouse.load import LoadCounts
 
 FULL = Plan(mode="full", busy_seconds=0)

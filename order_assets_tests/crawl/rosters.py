@@ -11,6 +11,7 @@ from typing import Any
 import sqlalchemy as sa
 from pydantic import SecretStr
 
+from order_assets import accounts_file
 from order_assets import settings as configuration
 from order_assets.crawl import import_file, importing
 from order_assets.crawl.encryption import Vault
@@ -27,7 +28,7 @@ def settings_of(text: str = "", *, encryption: tuple[SecretStr, ...] = (KEY,)) -
     return Settings(
         state=Path("state"),
         accounts_path=Path("accounts.toml"),
-        accounts=configuration.parse_accounts(text, "accounts.toml"),
+        accounts=accounts_file.parse_accounts(text, "accounts.toml"),
         keys=configuration.Keys(SecretStr("h"), encryption),
         database_url=None,
     )

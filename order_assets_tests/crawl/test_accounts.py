@@ -10,10 +10,12 @@ import pytest
 import sqlalchemy as sa
 from pydantic import SecretStr
 
+from order_assets import accounts_file
 from order_assets import settings as configuration
+from order_assets.accounts_file import SettingsError
 from order_assets.crawl import accounts
 from order_assets.crawl.accounts import RosterChange, StateChange
-from order_assets.settings import Settings, SettingsError, SourceSystem
+from order_assets.settings import Settings, SourceSystem
 
 TOKEN = SecretStr("t")
 
@@ -39,7 +41,7 @@ def _settings(
     return Settings(
         state=Path("state"),
         accounts_path=path,
-        accounts=configuration.AccountsFile.model_validate(document),
+        accounts=accounts_file.AccountsFile.model_validate(document),
         keys=configuration.Keys(TOKEN, (TOKEN,)),
         database_url=None,
     )
@@ -300,7 +302,7 @@ def test_a_key_of_both_sources_needs_the_source(engine: sa.Engine) -> None:
     """Without it, the wrong one of two accounts could be retired."""
     same = _settings("").accounts.ktsp.programmes[0]
     twin = _settings("a")
-    programme = same.model_copy(update={"name": "s", "members": (configuration.KtspMember(member_id="a"),)})
+    programme = same.model_copy(update={"name": "s", "members": (accounts_file.KtspMember(member_id="a"),)})
     ktsp = twin.accounts.ktsp.model_copy(update={"programmes": (programme,)})
     both = dataclasses.replace(twin, accounts=twin.accounts.model_copy(update={"ktsp": ktsp}))
     with pytest.raises(SettingsError, match="add --source scalev or --source ktsp"):

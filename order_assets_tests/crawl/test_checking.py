@@ -10,6 +10,7 @@ import pytest
 import sqlalchemy as sa
 from pydantic import SecretStr
 
+from order_assets.accounts_file import KtspMember, KtspProgramme, ScalevCustomer, ScalevStore
 from order_assets.clients.http import RawPage
 from order_assets.crawl import checking
 from order_assets.crawl.checking import Chosen, Finding, GateOf, Outcome
@@ -18,7 +19,7 @@ from order_assets.crawl.session import Session
 from order_assets.sandbox.state import Options
 from order_assets.sandbox.testing import RunningSandbox, serve
 from order_assets.sandbox.world import WorldSpec
-from order_assets.settings import KtspMember, KtspProgramme, ScalevCustomer, ScalevStore, Settings
+from order_assets.settings import Settings
 from order_assets_tests.crawl.parts import Clock, Installation
 from order_assets_tests.crawl.rosters import OTHER_KEY, csv_of, do, import_text, rows_of, settings_of, with_key
 

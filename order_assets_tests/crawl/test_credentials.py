@@ -10,6 +10,7 @@ from typing import TypeVar
 import pytest
 import sqlalchemy as sa
 
+from order_assets.accounts_file import KtspMember, KtspProgramme, ScalevCustomer, ScalevStore
 from order_assets.clients.errors import ApiError, Reason, SignInError, TransientError
 from order_assets.clients.http import Http, http_client
 from order_assets.clients.ktsp import KtspClient
@@ -19,7 +20,6 @@ from order_assets.crawl.encryption import Vault
 from order_assets.sandbox.state import Options
 from order_assets.sandbox.testing import RunningSandbox, serve
 from order_assets.sandbox.world import WorldSpec
-from order_assets.settings import KtspMember, KtspProgramme, ScalevCustomer, ScalevStore
 from order_assets_tests.crawl.parts import Clock, Installation
 
 T = TypeVar("T")

@@ -7,10 +7,11 @@ from typing import Any
 
 import pytest
 
+from order_assets.accounts_file import SettingsError
 from order_assets.crawl import forget, replay
 from order_assets.crawl.session import Session
 from order_assets.sandbox.testing import RunningSandbox
-from order_assets.settings import SettingsError, SourceSystem
+from order_assets.settings import SourceSystem
 from order_assets.warehouse import rebuild
 from order_assets_tests.crawl.parts import Installation
 

@@ -6,9 +6,10 @@ from pathlib import Path
 
 import pytest
 
+from order_assets.accounts_file import KtspMember, ScalevCustomer, SettingsError
 from order_assets.crawl import import_file
 from order_assets.crawl.import_file import ImportFile
-from order_assets.settings import KtspMember, ScalevCustomer, Settings, SettingsError
+from order_assets.settings import Settings
 from order_assets_tests.crawl.rosters import csv_of, settings_of
 
 CANARY = "canary-eyJhbGciOiJIUzI1NiJ9"

@@ -6,13 +6,13 @@ import pytest
 import sqlalchemy as sa
 from pydantic import SecretStr
 
+from order_assets.accounts_file import KtspMember, ScalevCustomer, ScalevStore, SettingsError
 from order_assets.clients.http import Http, http_client
 from order_assets.clients.scalev import ScalevClient
 from order_assets.crawl import accounts
 from order_assets.crawl.credentials import ScalevCredential, fingerprint
 from order_assets.crawl.encryption import DecryptionError
 from order_assets.crawl.importing import ImportCounts
-from order_assets.settings import KtspMember, ScalevCustomer, ScalevStore, SettingsError
 from order_assets_tests.crawl.rosters import (
     KEY,
     OTHER_KEY,

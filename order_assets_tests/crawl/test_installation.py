@@ -8,9 +8,10 @@ import pytest
 import sqlalchemy as sa
 from pydantic import SecretStr
 
+from order_assets.accounts_file import PolicySection, SettingsError
 from order_assets.crawl import installation as remembered
 from order_assets.sandbox.testing import RunningSandbox
-from order_assets.settings import Keys, PolicySection, Settings, SettingsError
+from order_assets.settings import Keys, Settings
 from order_assets_tests.crawl.parts import Installation
 
 

@@ -12,8 +12,8 @@ from datetime import date
 import pytest
 import sqlalchemy as sa
 
+from order_assets.accounts_file import ChecksSection
 from order_assets.sandbox.world import World
-from order_assets.settings import ChecksSection
 from order_assets.warehouse import schema
 from order_assets.warehouse.checks import CHECKS, EXAMPLES, NOT_STATEMENTS, Check, Finding, find, severity
 from order_assets.warehouse.engine import connect
