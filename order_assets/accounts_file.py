@@ -75,6 +75,13 @@ def _real_currency(value: str) -> str:
     return value
 
 
+def _source_word(value: str) -> str:
+    # Statuses and methods are compared in lower case; anything else could never match.
+    if value != value.strip().lower() or not value:
+        raise ValueError(f"{value!r} must be in lower case, as the source's words are compared")
+    return value
+
+
 def _base_url(value: str) -> str:
     try:
         url = AnyHttpUrl(value)
@@ -92,6 +99,8 @@ Name = Annotated[str, AfterValidator(_account_name)]
 BaseUrl = Annotated[str, AfterValidator(_base_url)]
 PositiveInt = Annotated[int, Field(ge=1, strict=True)]
 PositiveRate = Annotated[float, Field(gt=0, strict=True)]
+SourceWord = Annotated[str, AfterValidator(_source_word)]
+OrderState = Literal["draft", "open", "processing", "shipped", "completed", "returned", "canceled", "closed"]
 Limit = Annotated[float, Field(ge=0, strict=True, allow_inf_nan=False)]
 
 
@@ -174,9 +183,16 @@ class CrawlSection(_Model):
 
 
 class PolicySection(_Model):
-    """Everything below `[policy]`: the merchant's choices (model.md 1.4)."""
+    """Everything below `[policy]`: the merchant's choices (model.md 1.4).
+
+    `cod_like_methods`: payment methods whose completed orders count as paid without a payment status. `statuses`: what
+    an order status of the source means, beyond or instead of what the vendor documents
+    (`domain.recognition.STATUS_MAP`).
+    """
 
     recognition: Literal["paid", "placed", "shipped", "completed"] = "paid"
+    cod_like_methods: tuple[SourceWord, ...] = ("cod", "no_payment", "marketplace")
+    statuses: dict[SourceWord, OrderState] = Field(default_factory=dict)
     raw_retention_days: PositiveInt = 365
     store_email_phone_hmac: StrictBool = False
     store_geography: StrictBool = False

@@ -5,7 +5,6 @@ Nothing personal is returned: facts hold none, and of the raw page only the plac
 
 from __future__ import annotations
 
-import json
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -14,16 +13,17 @@ from typing import Any
 import msgspec
 import sqlalchemy as sa
 
+from order_assets.accounts_file import PolicySection
 from order_assets.clients.http import decode
 from order_assets.crawl.anomalies import in_words
 from order_assets.crawl.encryption import DecryptionError, PageCipher, Vault
+from order_assets.crawl.installation import rules_of_facts
 from order_assets.domain.pages import readable
-from order_assets.domain.recognition import Policy
+from order_assets.domain.recognition import STATUS_MAP
 from order_assets.settings import Settings
 from order_assets.warehouse import rebuild, schema
 from order_assets.warehouse.ledger_schema import (
     crawls,
-    installation,
     order_lineage,
     order_pages,
     page_keys,
@@ -105,7 +105,7 @@ def explain(connection: sa.Connection, settings: Settings, order_key: str) -> Ex
         | {name: fact[name] for name in _MONEY},
         identities=_identities(fact),
         time={name: fact[name] for name in _TIME},
-        rule=_rule(fact, lifecycle, _recognition(connection, settings)),
+        rule=_rule(fact, lifecycle, rules_of_facts(connection) or settings.accounts.policy),
         anomalies={code: in_words(code) for code in fact["anomaly_codes"]},
         details=details,
         lineage=_lineage(connection, settings, fact),
@@ -129,17 +129,9 @@ def _identities(fact: Mapping[str, Any]) -> tuple[str, ...]:
     )
 
 
-def _recognition(connection: sa.Connection, settings: Settings) -> str:
-    """Return the policy that the facts follow."""
-    rules = connection.execute(
-        sa.select(installation.c.value).where(installation.c.name == "rules")
-    ).scalar_one_or_none()
-    return str(json.loads(rules)["recognition"]) if rules else settings.accounts.policy.recognition
-
-
-def _rule(fact: Mapping[str, Any], lifecycle: Mapping[str, Any], recognition: str) -> str:
+def _rule(fact: Mapping[str, Any], lifecycle: Mapping[str, Any], policy: PolicySection) -> str:
     """Say which rule of model.md 1.4 classed the order, and why."""
-    state, words = _first_match(fact, lifecycle, recognition)
+    state, words = _first_match(fact, lifecycle, policy)
     if state != fact["recognition_state"]:
         words = (
             f"the rules say {state} ({words}), the row says {fact['recognition_state']}: it was derived under other"
@@ -152,24 +144,24 @@ def _rule(fact: Mapping[str, Any], lifecycle: Mapping[str, Any], recognition: st
     return words
 
 
-def _first_match(fact: Mapping[str, Any], lifecycle: Mapping[str, Any], recognition: str) -> tuple[str, str]:
+def _first_match(fact: Mapping[str, Any], lifecycle: Mapping[str, Any], policy: PolicySection) -> tuple[str, str]:
     if fact["source_system"] == "ktsp":
         return "recognised", "KTSP reports no status; an order that is listed is assumed to be completed and paid"
-    if fact["source_status"] == "draft":
-        return "draft", "rule 1: the status is draft"
-    if recognition == "placed":
+    if fact["order_state"] == "draft":
+        return "draft", f"rule 1: the status is {_status(fact)}"
+    if policy.recognition == "placed":
         return "recognised", "policy placed: every order that is no draft counts as revenue"
     lost = _why_lost(fact, lifecycle)
     if lost:
         return "lost", lost
-    return _why_recognised(fact, recognition)
+    return _why_recognised(fact, policy)
 
 
 def _why_lost(fact: Mapping[str, Any], lifecycle: Mapping[str, Any]) -> str | None:
-    status, payment = fact["source_status"], fact["source_payment_status"]
-    if status in {"canceled", "rts", "shipped_rts"}:
-        return f"rule 2: the status is {status}"
-    if status != "closed":
+    state, payment = fact["order_state"], fact["source_payment_status"]
+    if state in {"canceled", "returned"}:
+        return f"rule 2: the status is {_status(fact)}"
+    if state != "closed":
         return None
     for milestone in ("rts", "canceled"):
         if lifecycle.get(f"{milestone}_at") is not None:
@@ -177,18 +169,25 @@ def _why_lost(fact: Mapping[str, Any], lifecycle: Mapping[str, Any]) -> str | No
     return None if payment in _PAID else f"rule 3: closed and not paid (payment status {payment})"
 
 
-def _why_recognised(fact: Mapping[str, Any], recognition: str) -> tuple[str, str]:
-    status, payment, method = fact["source_status"], fact["source_payment_status"], fact["payment_method"]
+def _status(fact: Mapping[str, Any]) -> str:
+    """Name the status as sent, and what it counts as where that is another word."""
+    sent, state = fact["source_status"], fact["order_state"]
+    return str(sent) if sent == state or STATUS_MAP.get(sent) == state else f"{sent}, which counts as {state}"
+
+
+def _why_recognised(fact: Mapping[str, Any], policy: PolicySection) -> tuple[str, str]:
+    state, payment, method = fact["order_state"], fact["source_payment_status"], fact["payment_method"]
+    status, recognition = _status(fact), policy.recognition
     if recognition == "shipped":
         met, needs, why = (
-            status in {"shipped", "completed"},
+            state in {"shipped", "completed"},
             "the status shipped or completed",
             f"the status is {status}",
         )
     elif recognition == "completed":
-        met, needs, why = status == "completed", "the status completed", f"the status is {status}"
+        met, needs, why = state == "completed", "the status completed", f"the status is {status}"
     else:
-        met = payment in _PAID or (status == "completed" and method in Policy().cod_like_methods)
+        met = payment in _PAID or (state == "completed" and method in policy.cod_like_methods)
         needs = "a payment status paid or settled, or completed with a method that is paid on delivery"
         why = f"the payment status is {payment}" if payment in _PAID else f"completed with the method {method}"
     if met:

@@ -16,7 +16,7 @@ from order_assets.clients.http import decode
 from order_assets.crawl.encryption import PageCipher, Vault
 from order_assets.domain import ktsp, scalev
 from order_assets.domain.pages import Frames, Page
-from order_assets.domain.recognition import Policy
+from order_assets.domain.recognition import STATUS_MAP, Policy
 from order_assets.settings import Settings
 from order_assets.warehouse.ledger_schema import accounts, crawls, order_pages, page_keys, vanished_orders
 from order_assets.warehouse.load import FactsLoad, LoadCounts
@@ -41,6 +41,8 @@ def policy_of(settings: Settings) -> Policy:
     section = settings.accounts.policy
     return Policy(
         recognition=section.recognition,
+        cod_like_methods=section.cod_like_methods,
+        status_map={**STATUS_MAP, **section.statuses},
         store_geography=section.store_geography,
         store_email_phone_hmac=section.store_email_phone_hmac,
     )

@@ -7,7 +7,7 @@ import hashlib
 import sqlalchemy as sa
 from sqlalchemy.dialects.postgresql import insert
 
-from order_assets.accounts_file import SettingsError
+from order_assets.accounts_file import PolicySection, SettingsError
 from order_assets.crawl.encryption import DecryptionError, Vault
 from order_assets.settings import Settings
 from order_assets.warehouse.ledger_schema import installation, page_keys
@@ -41,21 +41,29 @@ def check(connection: sa.Connection, settings: Settings) -> list[str]:
             Vault(settings.keys.encryption).open(wrapped)
         except DecryptionError as error:
             raise SettingsError(f"ORDER_ASSETS_ENCRYPTION_KEY: {error}") from None
-    rules = _rules(settings)
-    if _remembered(connection, "rules", rules) != rules:
+    rules = _rules(settings.accounts.policy)
+    known = _remembered(connection, "rules", rules)
+    if _rules(PolicySection.model_validate_json(known)) != rules:  # what an older release did not know has its default
         return [_OTHER_RULES]
     return []
 
 
+def rules_of_facts(connection: sa.Connection) -> PolicySection | None:
+    """Return the policy that the facts follow; None before the first run."""
+    query = sa.select(installation.c.value).where(installation.c.name == "rules")
+    text = connection.execute(query).scalar_one_or_none()
+    return None if text is None else PolicySection.model_validate_json(text)
+
+
 def adopt_rules(connection: sa.Connection, settings: Settings) -> None:
     """Note that every fact now follows the configured rules."""
-    change = insert(installation).values(name="rules", value=_rules(settings))
+    change = insert(installation).values(name="rules", value=_rules(settings.accounts.policy))
     connection.execute(change.on_conflict_do_update(index_elements=["name"], set_={"value": change.excluded.value}))
 
 
-def _rules(settings: Settings) -> str:
-    return settings.accounts.policy.model_dump_json(
-        include={"recognition", "store_geography", "store_email_phone_hmac"}
+def _rules(policy: PolicySection) -> str:
+    return policy.model_dump_json(
+        include={"recognition", "cod_like_methods", "statuses", "store_geography", "store_email_phone_hmac"}
     )
 
 

@@ -38,8 +38,9 @@ PAYMENT_STATES = ("unpaid", "paid", "settled", "conflict")
 class Policy:
     """The merchant's choices.
 
-    `cod_like_methods`: completed orders that count as paid without a payment status. `store_email_phone_hmac`: whether
-    customers get pseudonyms of their e-mail address and phone number too.
+    `cod_like_methods`: payment methods whose completed orders count as paid without a payment status. `status_map`:
+    what an order status (lower case) means; others are `unknown` and never revenue by themselves.
+    `store_email_phone_hmac`: whether customers get pseudonyms of their e-mail address and phone number too.
     """
 
     recognition: Recognition = "paid"
@@ -70,7 +71,7 @@ def classify(
     firsts: dict[str, pd.Series],
     policy: Policy,
 ) -> Classes:
-    """Class Scalev orders by status, never by the presence of a time.
+    """Class Scalev orders by what their status means, never by the presence of a time.
 
     Args:
         status: lower-case text, null where absent.
@@ -82,17 +83,18 @@ def classify(
     """
     at = {name: arrow(column) for name, column in firsts.items()}
     is_paid = is_in(payment_status, ("paid", "settled"))
-    is_closed = is_in(status, ("closed",))
-    rts = pc.or_(is_in(status, ("rts", "shipped_rts")), pc.and_(is_closed, pc.is_valid(at["rts"])))
-    canceled = pc.and_not(pc.or_(is_in(status, ("canceled",)), pc.and_(is_closed, pc.is_valid(at["canceled"]))), rts)
+    state = status.map(dict(policy.status_map)).astype(TEXT).fillna("unknown")
+    is_closed = is_in(state, ("closed",))
+    rts = pc.or_(is_in(state, ("returned",)), pc.and_(is_closed, pc.is_valid(at["rts"])))
+    canceled = pc.and_not(pc.or_(is_in(state, ("canceled",)), pc.and_(is_closed, pc.is_valid(at["canceled"]))), rts)
     closed_unpaid = pc.and_not(pc.and_not(is_closed, is_paid), pc.or_(rts, canceled))
-    draft = is_in(status, ("draft",))
+    draft = is_in(state, ("draft",))
     is_lost = pc.or_(pc.or_(rts, canceled), closed_unpaid)
     if policy.recognition == "placed":
         nobody = pa.repeat(pa.scalar(False), len(status))
         is_lost = rts = canceled = closed_unpaid = nobody
     recognised, recognised_at, source = _recognise(
-        status, is_paid, is_in(payment_method, policy.cod_like_methods), arrow(ordered_at), at, policy
+        state, is_paid, is_in(payment_method, policy.cod_like_methods), arrow(ordered_at), at, policy
     )
     recognised = pc.and_not(recognised, pc.or_(draft, is_lost))
     no_text = pa.scalar(None, pa.string())
@@ -101,7 +103,7 @@ def classify(
     # A lost order that was paid has both movements, so it keeps the time of its recognition.
     dated = pc.and_(pc.or_(recognised, pc.and_(is_lost, is_paid)), pc.is_valid(recognised_at))
     return Classes(
-        order_state=status.map(dict(policy.status_map)).astype(TEXT).fillna("unknown"),
+        order_state=state,
         payment_state=series(pc.if_else(is_in(payment_status, PAYMENT_STATES), arrow(payment_status), "unknown")),
         recognition_state=series(
             pc.case_when(pc.make_struct(draft, is_lost, recognised), "draft", "lost", "recognised", "open")
@@ -116,7 +118,7 @@ def classify(
 
 
 def _recognise(
-    status: pd.Series,
+    state: pd.Series,
     is_paid: pa.Array,
     is_cod_like: pa.Array,
     ordered_at: pa.Array,
@@ -125,16 +127,16 @@ def _recognise(
 ) -> tuple[pa.Array, pa.Array, pa.Array]:
     """Return which orders meet the policy, when they did, and which time said so."""
     if policy.recognition == "placed":
-        everyone = pa.repeat(pa.scalar(True), len(status))
-        return everyone, ordered_at, pa.repeat("ordered_at", len(status))
+        everyone = pa.repeat(pa.scalar(True), len(state))
+        return everyone, ordered_at, pa.repeat("ordered_at", len(state))
     if policy.recognition == "shipped":
         when, source = _first_of(at, "shipped", "completed")
-        return is_in(status, ("shipped", "completed")), when, source
+        return is_in(state, ("shipped", "completed")), when, source
     when, source = _first_of(at, "completed")
     if policy.recognition == "completed":
-        return is_in(status, ("completed",)), when, source
+        return is_in(state, ("completed",)), when, source
     by_payment = pc.and_(is_paid, pc.is_valid(at["paid"]))
-    recognised = pc.or_(is_paid, pc.and_(is_in(status, ("completed",)), is_cod_like))
+    recognised = pc.or_(is_paid, pc.and_(is_in(state, ("completed",)), is_cod_like))
     return recognised, pc.if_else(by_payment, at["paid"], when), pc.if_else(by_payment, "paid_time", source)
 
 

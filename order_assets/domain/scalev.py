@@ -368,7 +368,7 @@ class _Derivation:
         """Flag contradictions between status, payment and codes."""
         is_paid = recognition.is_in(self.payment_status, ("paid", "settled"))
         recognised = pc.equal(arrow(self.classes.recognition_state), "recognised")
-        completed = recognition.is_in(self.status, ("completed",))
+        completed = recognition.is_in(self.classes.order_state, ("completed",))
         open_ = pc.equal(arrow(self.classes.recognition_state), "open")
         unpaid = pc.invert(is_paid)
         self.flags.add("completed_unpaid", pc.and_(pc.and_(completed, unpaid), open_))

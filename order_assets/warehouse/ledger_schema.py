@@ -81,6 +81,7 @@ crawls = sa.Table(
             ("orders_seen", "Distinct orders on the pages"),
             ("orders_new", "Orders that were not in the facts before"),
             ("orders_changed", "Orders that differ from the facts before"),
+            ("stale_payloads", "Orders that came older than the facts hold them, and were ignored"),
             ("duplicates", "Orders seen again within the crawl"),
             ("bytes", "Bytes received, as compressed by the server"),
             ("requests_saved", "Pages that a head crawl did not have to ask for, by the last full crawl"),

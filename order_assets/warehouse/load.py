@@ -126,13 +126,13 @@ class FactsLoad:
         counts = LoadCounts()
         run(sa.text("create temporary table changed_orders (order_key text primary key, is_new bool) on commit drop"))
         run(statement("load/accepted_orders"))
+        run(statement("load/stale_payloads"))
         vanished = run(statement("load/any_vanished"), {"crawl_ids": list(crawl_ids)}).scalar_one()
         if self._staged or vanished:
             run(sa.text("analyze accepted_orders"))
             run(statement("load/dim_store"))
             run(statement("load/dim_customer"))
             run(statement("load/prior_versions"))
-            stale = run(statement("load/stale_payloads")).scalar_one()
             if not self._is_replay:
                 restatements.remember(self._connection, crawl_ids)
             run(_upsert_orders(rewrite=self._is_replay), {"run_id": run_id})
@@ -155,7 +155,7 @@ class FactsLoad:
                 run(statement("load/vanished_orders"), {"crawl_ids": list(crawl_ids), "run_id": run_id})
             if not self._is_replay:
                 restatements.record(self._connection, crawl_ids)
-            counts = self._counts(stale, self._touch())
+            counts = self._counts(self._touch())
         self._note_unknown(crawl_ids)
         run(statement("load/finish_crawls"), {"crawl_ids": list(crawl_ids)})
         return counts
@@ -189,13 +189,13 @@ class FactsLoad:
         number = run(sa.text("select nextval('ops.change_numbers')")).scalar_one()
         return frozenset(run(statement("load/touch_months"), {"change_number": number}).scalars())
 
-    def _counts(self, stale: int, months: frozenset[date]) -> LoadCounts:
+    def _counts(self, months: frozenset[date]) -> LoadCounts:
         query = sa.text(
             "select count(*) filter (where c.is_new), count(*) filter (where not c.is_new), (select count(*)"
             " from accepted_orders as a where not exists (select from changed_orders as x where x.order_key ="
-            " a.order_key)) from changed_orders as c"
+            " a.order_key)), (select count(*) from stale_orders) from changed_orders as c"
         )
-        new, changed, kept = self._connection.execute(query).one()
+        new, changed, kept, stale = self._connection.execute(query).one()
         return LoadCounts(new, changed, kept - stale, stale, months)
 
 

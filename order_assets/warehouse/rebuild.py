@@ -157,8 +157,11 @@ def summarise(connection: sa.Connection, months: Sequence[date], run_id: str) ->
     for name in summaries.MONTHLY_TABLES:
         summaries.summarise(connection, name, months[0], months[-1], run_id)
     taken_at = connection.execute(sa.select(sa.func.max(as_of.c.as_of_date))).scalar_one()
+    if taken_at is None:
+        taken_at = datetime.now(UTC).date()
+        summaries.set_as_of(connection, taken_at, run_id)
     for name in summaries.WHOLE_TABLES:
-        summaries.summarise_whole(connection, name, taken_at or datetime.now(UTC).date(), run_id)
+        summaries.summarise_whole(connection, name, taken_at, run_id)
 
 
 def difference(connection: sa.Connection) -> Difference:

@@ -55,10 +55,10 @@ def again(installed: Installation, run_id: str = "replay-1", since: datetime | N
     return replay.replay(installed.engine, installed.settings, run_id, since=since)
 
 
-def with_policy(installed: Installation, recognition: str) -> Installation:
+def with_policy(installed: Installation, recognition: str = "paid", **more: object) -> Installation:
     """Return the installation with another policy."""
     settings = installed.settings
-    policy = settings.accounts.policy.model_copy(update={"recognition": recognition})
+    policy = settings.accounts.policy.model_copy(update={"recognition": recognition, **more})
     changed = dataclasses.replace(settings, accounts=settings.accounts.model_copy(update={"policy": policy}))
     return Installation(installed.engine, changed)
 
@@ -162,6 +162,30 @@ def test_another_policy_gives_the_new_truth(installation: Installation, sandbox:
     _sums_tie(placed)
     again(with_policy(installation, "paid"), "replay-2")
     assert len(placed.rows("select distinct recognition_state from marts.order_facts")) > 1
+
+
+def test_another_meaning_of_statuses_and_methods_gives_the_new_truth(
+    installation: Installation, sandbox: RunningSandbox
+) -> None:
+    """Without it, a merchant's own status would stay unknown, and its orders out of revenue, whatever is configured."""
+    _history(installation, sandbox)
+    with installation.engine.begin() as connection:
+        assert _warnings(connection, installation) == []
+    for meaning in ("canceled", "completed"):
+        other = with_policy(installation, cod_like_methods=("cod",), statuses={"shipped": meaning})
+        with installation.engine.begin() as connection:
+            assert "order-assets replay" in _warnings(connection, other)[0]
+        assert again(other, f"replay-{meaning}").changed > 0
+        states = other.rows("select distinct order_state from marts.order_facts where source_status = 'shipped'")
+        assert [row["order_state"] for row in states] == [meaning]
+        lost = other.rows("select lost_kind from marts.order_facts where source_status = 'shipped'")
+        assert {row["lost_kind"] for row in lost} == {"canceled" if meaning == "canceled" else None}
+        unpaid = other.rows(
+            "select recognition_state from marts.order_facts where source_status = 'completed'"
+            " and payment_state = 'unpaid' and payment_method in ('no_payment', 'marketplace')"
+        )
+        assert all(row["recognition_state"] == "open" for row in unpaid)
+        _sums_tie(other)
 
 
 def _warnings(connection: sa.Connection, installed: Installation) -> list[str]:

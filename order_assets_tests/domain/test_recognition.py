@@ -46,11 +46,17 @@ def classify(
     method: str | None = "bank_transfer",
     times: Mapping[str, datetime] = TIMES,
     recognition_policy: Recognition = "paid",
+    policy: Policy | None = None,
 ) -> Row:
     """Class a single order."""
     firsts = {name: _instants(times.get(name)) for name in MILESTONES}
     classes = recognition.classify(
-        text([status]), text([payment]), text([method]), _instants(ORDERED), firsts, Policy(recognition_policy)
+        text([status]),
+        text([payment]),
+        text([method]),
+        _instants(ORDERED),
+        firsts,
+        policy or Policy(recognition_policy),
     )
     cells = {name: getattr(classes, name)[0] for name in Row.__dataclass_fields__}
     plain: dict[str, Any] = {name: None if pd.isna(cell) else cell for name, cell in cells.items()}
@@ -114,6 +120,28 @@ def test_paid_policy(
     """Without it an order could count as revenue that was not paid, or the other way round."""
     row = classify(status, payment, method, times)
     assert (row.recognition_state, row.lost_kind) == expected
+
+
+@pytest.mark.parametrize(
+    ("meaning", "payment", "expected"),
+    [
+        ("draft", "paid", ("draft", None)),
+        ("open", "unpaid", ("open", None)),
+        ("completed", "unpaid", ("recognised", None)),
+        ("returned", "paid", ("lost", "rts")),
+        ("canceled", "paid", ("lost", "canceled")),
+        ("closed", "unpaid", ("lost", "closed_unpaid")),
+    ],
+)
+def test_a_status_of_the_merchants_own_counts_as_what_it_means(
+    meaning: str, payment: str, expected: tuple[str, str | None]
+) -> None:
+    """Without it, the configured map would change a label and not the revenue."""
+    policy = Policy(cod_like_methods=("tempo",), status_map={**STATUS_MAP, "own": meaning})
+    row = classify("own", payment, "tempo", {}, policy=policy)
+    assert (row.order_state, (row.recognition_state, row.lost_kind)) == (meaning, expected)
+    assert classify("own", "unpaid", "tempo", {}).recognition_state == "open", "without the map it means nothing"
+    assert classify("completed", "unpaid", "cod", {}, policy=policy).recognition_state == "open", "cod is not listed"
 
 
 @pytest.mark.parametrize(

@@ -334,6 +334,9 @@ DEFECTS: dict[str, Defect] = {
          " jsonb_build_object('order_key', n || ' ' || d, 'order_date', date '2019-03-01' - d))).* from busy as b,"
          " generate_series(1, 12) as n, generate_series(1, 28) as d) as x")),
     ),
+    "an order that came older than it is known": Defect(
+        "payloads_are_not_stale", _CRAWL, (f"update ops.crawls set stale_payloads = 1 where {_IS_CRAWL}",)
+    ),
     "an order seen twice": Defect(
         "pages_are_continuous", _CRAWL, (f"update ops.crawls set duplicates = 1 where {_IS_CRAWL}",)
     ),

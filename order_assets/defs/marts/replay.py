@@ -4,13 +4,17 @@ from collections.abc import Iterator
 from datetime import UTC, datetime
 
 import dagster as dg
+import sqlalchemy as sa
 from pydantic import Field
 
-from order_assets.crawl.replay import replay
+from order_assets.crawl.replay import ReplayCounts, replay
 from order_assets.defs.marts.facts import TABLES
 from order_assets.defs.marts.tables import mart, row_count
+from order_assets.defs.partitions import MONTHS
 from order_assets.defs.raw.order_pages import QUIET
+from order_assets.defs.raw.partition_events import report
 from order_assets.defs.resources import WarehouseResource
+from order_assets.warehouse.summaries import MONTHLY_TABLES, WHOLE_TABLES
 
 
 class ReplayConfig(dg.Config):
@@ -50,7 +54,23 @@ def replay_pages(
                     "sums of published months changed (ops.restatements)": counts.restated,
                 },
             )
+        report(context, list(_summaries(connection, counts)))
     yield dg.Output(None)
+
+
+def _summaries(connection: sa.Connection, counts: ReplayCounts) -> Iterator[dg.AssetMaterialization]:
+    """Yield what was recomputed: each month of each summary by period, and the summaries without one."""
+    words = "Recomputed from the facts that were derived anew"
+    rows = {name: row_count(connection, name) for name in (*MONTHLY_TABLES, *WHOLE_TABLES)}
+    if counts.months:
+        keys = [f"{month:%Y-%m-%d}" for month in counts.months]
+        recomputed = [key for key in MONTHS.get_partition_keys() if keys[0] <= key <= keys[-1]]
+        for name in MONTHLY_TABLES:
+            for key in recomputed:
+                shown = {"dagster/row_count": rows[name]}
+                yield dg.AssetMaterialization(mart(name), description=words, partition=key, metadata=shown)
+        for name in WHOLE_TABLES:
+            yield dg.AssetMaterialization(mart(name), description=words, metadata={"dagster/row_count": rows[name]})
 
 
 @dg.job(config=QUIET)

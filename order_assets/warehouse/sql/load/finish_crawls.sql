@@ -3,7 +3,8 @@ update ops.crawls as c
 set
     loaded_at = now(),
     orders_new = coalesce(n.orders_new, 0),
-    orders_changed = coalesce(n.orders_changed, 0)
+    orders_changed = coalesce(n.orders_changed, 0),
+    stale_payloads = (select count(*) from stale_orders as s where s.crawl_id = loaded.crawl_id)
 from unnest(cast(:crawl_ids as bigint [])) as loaded (crawl_id)
 left join (
     select
