@@ -29,6 +29,15 @@ class RosterChange:
     retired: int
 
 
+def not_retired(connection: sa.Connection, source_system: str, keys: Sequence[str]) -> list[str]:
+    """Return those of the accounts that nobody has retired, in their order."""
+    query = sa.select(accounts.c.partition_key).where(
+        accounts.c.source_system == source_system, _is_one_of(keys), accounts.c.state == "retired"
+    )
+    retired = set(connection.execute(query).scalars())
+    return [key for key in keys if key not in retired]
+
+
 def sync(connection: sa.Connection, settings: Settings) -> RosterChange:
     """Make `ops.accounts` follow the configuration. Writes nothing when nothing differs.
 
@@ -65,13 +74,15 @@ def sync(connection: sa.Connection, settings: Settings) -> RosterChange:
 def _configure(connection: sa.Connection, rows: Sequence[dict[str, object]]) -> None:
     """Write accounts as the accounts file has them; those that it retired come back."""
     upsert = insert(accounts)
-    settable = ("source_account", "display_name", "time_zone", "currency", "origin")
+    settable = ("source_account", "time_zone", "currency", "origin")
+    kept_retired = sa.and_(accounts.c.state == "retired", accounts.c.retired_by == "command")  # may be forgotten
     comes_back = sa.and_(accounts.c.state == "retired", accounts.c.retired_by.is_distinct_from("command"))
     connection.execute(
         upsert.on_conflict_do_update(
             index_elements=["source_system", "partition_key"],
             set_={
                 **{name: upsert.excluded[name] for name in settable},
+                "display_name": sa.case((kept_retired, accounts.c.display_name), else_=upsert.excluded.display_name),
                 "state": sa.case((comes_back, "active"), else_=accounts.c.state),
                 "retired_at": sa.case((comes_back, sa.null()), else_=accounts.c.retired_at),
                 "retired_by": sa.case((comes_back, sa.null()), else_=accounts.c.retired_by),
@@ -147,7 +158,9 @@ def _row(account: Account, origin: str) -> dict[str, object]:
 def _same(before: sa.Row[tuple[object, ...]] | None, row: dict[str, object]) -> bool:
     if before is None or (before.state == "retired" and before.retired_by != "command"):
         return False
-    names = ("source_account", "display_name", "time_zone", "currency", "origin")
+    names = ["source_account", "time_zone", "currency", "origin"]
+    if before.state != "retired":
+        names.append("display_name")
     return all(getattr(before, name) == row[name] for name in names)
 
 

@@ -100,7 +100,8 @@ class _Opening:
             ours = self._session.hold(system, list(mine))
             held = [account for key, (account, _) in mine.items() if key in ours]
             begun = self._ledger.begin(held, late=self._late, now=datetime.now(UTC))
-            self._ready.extend((*work, begun[key]) for key, work in mine.items() if key in ours)
+            self._session.let_go(system, [key for key in ours if key not in begun])
+            self._ready.extend((*work, begun[key]) for key, work in mine.items() if key in begun)
             busy += [work for key, work in mine.items() if key not in ours]
         return busy
 

@@ -139,13 +139,14 @@ class Ledger:
         """Open crawls of accounts of one source that this session holds, or reopen interrupted ones. Blocks.
 
         A crawl that is called running can only be one whose process is gone, since its account was free. Returns them
-        by partition key.
+        by partition key, without accounts that were retired since they were chosen.
         """
         if not held:
             return {}
-        system, keys = held[0].source_system, [account.partition_key for account in held]
+        system = held[0].source_system
         begun: dict[str, Begun] = {}
         with self._engine.begin() as connection:
+            keys = accounts.not_retired(connection, system, [account.partition_key for account in held])
             what = known.of_accounts(connection, system, keys, late=late, now=now)
             parked = {key: last for key, (_, last) in what.items() if _is_parked(last, now)}
             if parked:

@@ -135,6 +135,31 @@ def test_an_account_under_crawl_is_left_alone(installation: Installation, sandbo
     assert _person(installation, account)[1]
 
 
+def test_a_run_that_chose_the_account_before_does_not_crawl_it(
+    installation: Installation, sandbox: RunningSandbox
+) -> None:
+    """Without it, a run that waits while a person is erased would bring all of it back a second later."""
+    account, other = sandbox.world.members[0].account, sandbox.world.members[1].account
+    _crawled(installation)
+    forget.forget(installation.engine, installation.settings, "ktsp", account)
+    sandbox.reset_requests()
+    assert set(installation.crawl([account, other], run_id="run-9")) == {other}
+    assert set(sandbox.requests()) == {other}
+    assert installation.rows("select * from ops.crawls where partition_key = :key", key=account) == []
+    with Session(installation.engine) as session:
+        assert session.hold("ktsp", [account]), "it was let go"
+
+
+def test_the_file_does_not_give_the_name_back(installation: Installation, sandbox: RunningSandbox) -> None:
+    """Without it, the next refresh would write down again whose account it was."""
+    account = sandbox.world.members[0].account
+    forget.forget(installation.engine, installation.settings, "ktsp", account)
+    for _ in range(2):
+        installation.sync()
+        shown = installation.rows("select display_name from ops.accounts where partition_key = :key", key=account)
+        assert shown == [{"display_name": forget.NEUTRAL_NAME}]
+
+
 def test_a_stop_half_way_leaves_everything(
     installation: Installation, sandbox: RunningSandbox, monkeypatch: pytest.MonkeyPatch
 ) -> None:
