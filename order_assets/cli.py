@@ -179,6 +179,26 @@ def dagster(context: typer.Context) -> None:
     os.execv(sys.executable, command)  # noqa: S606 - our own interpreter, no shell
 
 
+@app.command("exec", context_settings={"allow_extra_args": True, "ignore_unknown_options": True})
+def run_program(context: typer.Context) -> None:
+    """Run a program over the same data, e.g.: order-assets exec dagster-daemon run. DAGSTER_HOME is kept if it is set.
+
+    For the processes of a distributed installation; see deploy/README.md.
+    """
+    if not context.args:
+        stop("Name a program, e.g.: order-assets exec dagster-daemon run", USAGE)
+    home = os.environ.get("DAGSTER_HOME")
+    open_engine(open_settings()).dispose()
+    if home:
+        os.environ["DAGSTER_HOME"] = home
+    # Our own programs are found first, also where the virtual environment is not active.
+    os.environ["PATH"] = os.pathsep.join((str(Path(sys.executable).parent), os.environ.get("PATH", os.defpath)))
+    try:
+        os.execvp(context.args[0], context.args)  # noqa: S606 - what the user asked for, no shell
+    except OSError as error:
+        stop(f"Cannot run {context.args[0]}: {error.strerror}", USAGE)
+
+
 @db_app.command("start")
 def db_start() -> None:
     """Start the embedded PostgreSQL if it is not running."""

@@ -15,7 +15,7 @@ from pydantic import SecretStr
 
 from order_assets import settings as configuration
 from order_assets.sandbox import process as sandbox
-from order_assets.settings import Settings
+from order_assets.settings import Settings, SettingsError
 from order_assets.warehouse import embedded, engine
 
 # Sandbox orders and real ones never share the embedded server's database.
@@ -58,6 +58,22 @@ def open_engine() -> sa.Engine:
     opened = engine.connect(database_url().get_secret_value())
     engine.migrate(opened)
     return opened
+
+
+def accounts_per_run() -> int | None:
+    """Return how many accounts one run of a backfill or schedule crawls at most, None for all of them.
+
+    Several runs can be shared between several workers (deploy/README.md); on one machine a run more only costs time.
+
+    Raises:
+        SettingsError: `ORDER_ASSETS_ACCOUNTS_PER_RUN` is not a number above 0.
+    """
+    text = os.environ.get("ORDER_ASSETS_ACCOUNTS_PER_RUN", "").strip()
+    if not text:
+        return None
+    if not (text.isascii() and text.isdigit() and int(text) > 0):
+        raise SettingsError(f"ORDER_ASSETS_ACCOUNTS_PER_RUN: {text!r} is not a number of accounts such as 50")
+    return int(text)
 
 
 def dagster_environment() -> Mapping[str, str]:

@@ -1,6 +1,6 @@
 """Schedules and sensors. Sensors read our own tables, so nothing is missed after downtime or done twice."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from datetime import UTC, date, datetime, timedelta
 
 import dagster as dg
@@ -18,25 +18,51 @@ from order_assets.warehouse.ledger_schema import crawls, touched_months
 
 _PARTITIONS = {"scalev": SCALEV_CUSTOMERS, "ktsp": KTSP_MEMBERS}
 
-refresh_orders_hourly = dg.ScheduleDefinition(
-    name="refresh_orders_hourly",
+
+@dg.schedule(
     job=refresh_orders,
     cron_schedule="0 * * * *",
     execution_timezone="UTC",
     description="Crawl every active account at the full hour. Switch it on when your accounts are configured.",
 )
+def refresh_orders_hourly(
+    context: dg.ScheduleEvaluationContext, warehouse: WarehouseResource
+) -> Iterator[dg.RunRequest]:
+    """Refresh, with as few requests as can be."""
+    yield from crawl_requests(context.scheduled_execution_time, warehouse, {})
 
-full_crawl_weekly = dg.ScheduleDefinition(
-    name="full_crawl_weekly",
+
+@dg.schedule(
     job=refresh_orders,
     cron_schedule="0 3 * * 0",
     execution_timezone="UTC",
-    run_config={
-        **QUIET,
-        "ops": {name: {"config": {"mode": "full"}} for name in ("crawl_scalev", "crawl_ktsp")},
-    },
     description="Crawl every history whole on Sunday night: late edits and deletions of final orders show only there.",
 )
+def full_crawl_weekly(context: dg.ScheduleEvaluationContext, warehouse: WarehouseResource) -> Iterator[dg.RunRequest]:
+    """Look at the whole of every history."""
+    yield from crawl_requests(context.scheduled_execution_time, warehouse, {"mode": "full"})
+
+
+def crawl_requests(at: datetime, warehouse: WarehouseResource, how: Mapping[str, object]) -> Iterator[dg.RunRequest]:
+    """Yield the run that crawls every active account, or several of at most `runtime.accounts_per_run` accounts."""
+    most = runtime.accounts_per_run()
+    if most is None:
+        yield dg.RunRequest(run_config=_crawl_config(dict.fromkeys(_PARTITIONS, how)))
+        return
+    _ = warehouse.settings  # brings the roster up to date
+    with warehouse.engine.connect() as connection:
+        active = {source: accounts.active_keys(connection, source) for source in _PARTITIONS}
+    for source, keys in active.items():
+        for first in range(0, len(keys), most):
+            chosen = {
+                other: {**how, "accounts": keys[first : first + most] if other == source else []} for other in active
+            }
+            # A tick that is evaluated again after a crash of the daemon launches no run twice.
+            yield dg.RunRequest(run_key=f"{at:%Y-%m-%dT%H:%M}/{source}/{first}", run_config=_crawl_config(chosen))
+
+
+def _crawl_config(how: Mapping[str, Mapping[str, object]]) -> dict[str, object]:
+    return {**QUIET, "ops": {f"crawl_{source}": {"config": dict(values)} for source, values in how.items()}}
 
 
 def sync_partitions(instance: dg.DagsterInstance, connection: sa.Connection) -> int:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from datetime import date
+from datetime import UTC, date, datetime
 from itertools import pairwise
 
 import dagster as dg
@@ -12,15 +12,19 @@ import sqlalchemy as sa
 from hypothesis import given
 from hypothesis import strategies as st
 
+from order_assets import runtime
 from order_assets.defs.automation import (
     accounts_sensor,
     fetched_pages_sensor,
+    full_crawl_weekly,
     month_range,
+    refresh_orders_hourly,
     restated_months_sensor,
     stretches,
 )
 from order_assets.defs.partitions import MONTHS as MONTH_PARTITIONS
 from order_assets.defs.resources import WarehouseResource
+from order_assets.settings import SettingsError
 from order_assets_tests.defs.conftest import Installation
 
 MONTHS = st.lists(st.integers(0, 400), min_size=1, max_size=40, unique=True).map(
@@ -114,6 +118,54 @@ def test_touched_months_are_requested_in_stretches(
     for request in requests:
         assert installation.run("summarise_months", tags=dict(request.tags)).success
     assert isinstance(restated_months_sensor(context), dg.SkipReason)
+
+
+def requests_of(installation: Installation, schedule: dg.ScheduleDefinition) -> list[dg.RunRequest]:
+    """Return what a tick of a schedule asks for."""
+    at = datetime(2026, 11, 1, 3, tzinfo=UTC)
+    resources = {"warehouse": WarehouseResource()}
+    with dg.build_schedule_context(
+        instance=installation.instance, scheduled_execution_time=at, resources=resources
+    ) as context:
+        return list(schedule.evaluate_tick(context).run_requests or ())
+
+
+@pytest.mark.parametrize(("schedule", "is_whole"), [(refresh_orders_hourly, False), (full_crawl_weekly, True)])
+def test_a_schedule_crawls_every_account_in_one_run(
+    installation: Installation, schedule: dg.ScheduleDefinition, *, is_whole: bool
+) -> None:
+    """On one machine, a run more only costs time; without it the weekly crawl could quietly become an ordinary one."""
+    installation.run("refresh_orders")
+    installation.run("load_facts")  # only a history that is known need not be read whole
+    (request,) = requests_of(installation, schedule)
+    assert installation.run("refresh_orders", config=dict(request.run_config)).success
+    assert installation.scalar("select count(*) from ops.crawls") == 2 * len(installation.sandbox.world.accounts)
+    assert installation.scalar("select count(distinct run_id) from ops.crawls") == 2
+    assert (installation.scalar("select count(*) from ops.crawls where mode = 'head'") == 0) is is_whole
+
+
+def test_a_schedule_is_shared_between_workers_if_asked_to(
+    installation: Installation, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Several workers can share runs only: without it, one would crawl everything while the others look on."""
+    monkeypatch.setenv("ORDER_ASSETS_ACCOUNTS_PER_RUN", "3")
+    requests = requests_of(installation, refresh_orders_hourly)
+    assert len(requests) == len({request.run_key for request in requests}) == 5  # 8 customers and 4 members
+    assert requests == requests_of(installation, refresh_orders_hourly), "a tick seen twice launches no run twice"
+    for request in requests:
+        assert installation.run("refresh_orders", config=dict(request.run_config)).success
+    crawled = installation.scalar("select count(*) from ops.crawls")
+    assert crawled == len(installation.sandbox.world.accounts)
+    assert installation.scalar("select count(distinct partition_key) from ops.crawls") == crawled
+    assert installation.scalar("select max(n) from (select count(*) as n from ops.crawls group by run_id) as runs") == 3
+
+
+@pytest.mark.parametrize("text", ["0", "-3", "many", "2.5", "\N{SUPERSCRIPT TWO}"])
+def test_a_wrong_number_of_accounts_per_run_is_named(monkeypatch: pytest.MonkeyPatch, text: str) -> None:
+    """Without it, a typo would show as a stack trace of Dagster's, or be taken for "all in one run"."""
+    monkeypatch.setenv("ORDER_ASSETS_ACCOUNTS_PER_RUN", text)
+    with pytest.raises(SettingsError, match="ORDER_ASSETS_ACCOUNTS_PER_RUN"):
+        runtime.accounts_per_run()
 
 
 @given(MONTHS)

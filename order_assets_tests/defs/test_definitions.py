@@ -70,6 +70,13 @@ def test_every_asset_explains_itself(repository: dg.RepositoryDefinition) -> Non
             assert all(column.description for column in columns), node.key
 
 
+def test_a_backfill_is_one_run_on_one_machine(repository: dg.RepositoryDefinition) -> None:
+    """A run more costs seconds and buys nothing, as long as there is no second worker to share with."""
+    for name in ("scalev_order_pages", "ktsp_order_pages"):
+        policy = repository.asset_graph.get(dg.AssetKey(["raw", name])).backfill_policy
+        assert policy == dg.BackfillPolicy.single_run()
+
+
 def test_jobs_schedules_and_sensors_have_their_names(repository: dg.RepositoryDefinition) -> None:
     """The contract of design.md section 6, as far as this release goes; sensors run from the start."""
     jobs = {job.name for job in repository.get_all_jobs() if not job.name.startswith("__")}

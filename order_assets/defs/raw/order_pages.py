@@ -1,7 +1,8 @@
 """The raw pages of both APIs as assets, and `refresh_orders`, which crawls every active account of both.
 
-A click or a backfill on an asset crawls the chosen partitions in one run. `refresh_orders` and
-`retry_failed_accounts` take any accounts, scattered or not, since a Dagster run covers one range of keys only.
+A click or a backfill on an asset crawls the chosen partitions in one run, or in several for several workers
+(`runtime.accounts_per_run`). `refresh_orders` and `retry_failed_accounts` take any accounts, scattered or not, since a
+Dagster run covers one range of keys only.
 """
 
 from collections.abc import Iterator
@@ -9,6 +10,7 @@ from collections.abc import Iterator
 import dagster as dg
 from pydantic import Field
 
+from order_assets import runtime
 from order_assets.crawl import accounts
 from order_assets.defs.partitions import KTSP_MEMBERS, SCALEV_CUSTOMERS
 from order_assets.defs.raw.crawling import crawl
@@ -19,6 +21,11 @@ KTSP_PAGES = dg.AssetKey(["raw", "ktsp_order_pages"])
 
 # A run's events are kept in Dagster's storage; on the console they would drown everything else.
 QUIET = {"loggers": {"console": {"config": {"log_level": "CRITICAL"}}}}
+
+
+def _backfill_policy() -> dg.BackfillPolicy:
+    most = runtime.accounts_per_run()
+    return dg.BackfillPolicy.single_run() if most is None else dg.BackfillPolicy.multi_run(most)
 
 
 def _spec(key: dg.AssetKey, partitions: dg.PartitionsDefinition[str], group: str, what: str) -> dg.AssetSpec:
@@ -43,7 +50,7 @@ def _spec(key: dg.AssetKey, partitions: dg.PartitionsDefinition[str], group: str
 @dg.multi_asset(
     name="scalev_order_pages",
     specs=[_spec(SCALEV_PAGES, SCALEV_CUSTOMERS, "scalev", "Scalev customer")],
-    backfill_policy=dg.BackfillPolicy.single_run(),
+    backfill_policy=_backfill_policy(),
     pool="scalev_api",
 )
 def scalev_order_pages(
@@ -56,7 +63,7 @@ def scalev_order_pages(
 @dg.multi_asset(
     name="ktsp_order_pages",
     specs=[_spec(KTSP_PAGES, KTSP_MEMBERS, "ktsp", "KTSP member")],
-    backfill_policy=dg.BackfillPolicy.single_run(),
+    backfill_policy=_backfill_policy(),
     pool="ktsp_api",
 )
 def ktsp_order_pages(
