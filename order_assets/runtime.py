@@ -14,8 +14,9 @@ import sqlalchemy as sa
 from pydantic import SecretStr
 
 from order_assets import settings as configuration
+from order_assets.accounts_file import SettingsError
 from order_assets.sandbox import process as sandbox
-from order_assets.settings import Settings, SettingsError
+from order_assets.settings import Settings
 from order_assets.warehouse import embedded, engine
 
 # Sandbox orders and real ones never share the embedded server's database.

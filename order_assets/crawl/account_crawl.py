@@ -61,6 +61,8 @@ class AccountCrawl:
     last_items: int = 0
     contents: set[str] = field(default_factory=set)
     head: Head | None = None
+    versions: dict[str, str] = field(default_factory=dict)
+    is_known: bool = False
     stopped_early: bool = False
 
     async def run(self, begun: Begun) -> CrawlResult:
@@ -81,6 +83,7 @@ class AccountCrawl:
 
     async def _walk(self, begun: Begun) -> Verdict:
         """Walk from where the crawl left off, or from the first page, to a verdict."""
+        self.is_known = begun.known.has_orders
         if self._may_stop_early(begun):
             self.head = Head(self.engine, self.account, begun.known)
         self.kept = begun.kept_pages
@@ -126,13 +129,16 @@ class AccountCrawl:
         self.last_items = len(facts.keys)
         walk = self.walker.walk
         ended = walk.advance(facts)
-        if ended is not None or self.head is None or walk.passes > 1:
-            return ended
+        if not self.is_known:
+            return ended  # nothing to compare with
         try:
             page = glance(self.account.source_system, content, self.account.source_account)
         except msgspec.DecodeError:
             self.head = None  # what cannot be compared must be walked
-            return None
+            return ended
+        self.versions |= {order.order_key: order.payload_sha256 for order in page}
+        if ended is not None or self.head is None or walk.passes > 1:
+            return ended
         if self.head.is_enough(page, is_newest_first=walk.is_newest_first):
             self.stopped_early = True
             words = f"page {walk.pages} and everything older is known, final and unchanged"
@@ -165,6 +171,8 @@ class AccountCrawl:
         vanished: tuple[str, ...] = ()
         if ended.is_complete and not self.stopped_early and (begun.known.has_orders or self.walker.walk.gone):
             ended, vanished = await asyncio.to_thread(self._compare_with_known, begun, ended)
+        seen = max(len(walk.seen), begun.orders_seen)
+        new, changed = await asyncio.to_thread(self._count_news) if self.is_known else (seen, 0)
         return CrawlResult(
             crawl_id=begun.crawl_id,
             account=self.account,
@@ -173,7 +181,9 @@ class AccountCrawl:
             requests=self.counts["requests"],
             requests_saved=max(0, begun.known.pages - walk.pages) if self.stopped_early else 0,
             pages=self.counts["pages"],
-            orders_seen=max(len(walk.seen), begun.orders_seen),
+            orders_seen=seen,
+            orders_new=new,
+            orders_changed=changed,
             duplicates=walk.duplicates,
             bytes=self.counts["bytes"],
             seconds=time.monotonic() - began,
@@ -181,6 +191,13 @@ class AccountCrawl:
             oldest_open_at=begun.known.oldest_open_at,
             vanished=vanished,
         )
+
+    def _count_news(self) -> tuple[int, int]:
+        """Count the orders that the facts do not hold, and those they hold in another version. Blocks."""
+        with self.engine.connect() as connection:
+            before = known.versions(connection, list(self.versions))
+        changed = sum(before[key] != version for key, version in self.versions.items() if key in before)
+        return len(self.versions) - len(before), changed
 
     def _compare_with_known(self, begun: Begun, ended: Verdict) -> tuple[Verdict, tuple[str, ...]]:
         """Find the orders that the whole history no longer holds, and distrust it where too many are gone."""

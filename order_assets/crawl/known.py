@@ -12,9 +12,11 @@ from datetime import datetime, timedelta
 from typing import Any
 
 import sqlalchemy as sa
+from sqlalchemy.dialects.postgresql import ARRAY
 
 from order_assets.crawl.verdict import DOUBTS
 from order_assets.settings import Account, SourceSystem
+from order_assets.warehouse import schema
 from order_assets.warehouse.sql import statement
 
 
@@ -112,6 +114,14 @@ def compare(
         if row.order_key is not None
     }
     return Comparison(found, rows[0].oldest, rows[0].newer)
+
+
+def versions(connection: sa.Connection, order_keys: Sequence[str]) -> dict[str, str]:
+    """Return the version (`payload_sha256`) in which the facts hold orders, by key; those they do not are left out."""
+    facts = schema.order_facts.c
+    mine = facts.order_key == sa.any_(sa.bindparam(None, list(order_keys), type_=ARRAY(sa.Text)))
+    rows = connection.execute(sa.select(facts.order_key, facts.payload_sha256).where(mine))
+    return {row.order_key: row.payload_sha256 for row in rows}
 
 
 def listed(connection: sa.Connection, account: Account, crawl_id: int) -> dict[str, tuple[str, datetime]]:

@@ -60,7 +60,8 @@ class KeptPage:
 class CrawlResult:
     """How the crawl of one account ended, as told to people and to Dagster.
 
-    `vanished`: keys of orders that were known before and that the complete history no longer holds.
+    `orders_new`, `orders_changed`: orders that the facts did not hold, or in another version. `vanished`: keys of
+    orders that were known before and that the complete history no longer holds.
     """
 
     crawl_id: int
@@ -76,6 +77,8 @@ class CrawlResult:
     requests_saved: int = 0
     is_newest_first: bool | None = None
     oldest_open_at: datetime | None = None
+    orders_new: int = 0
+    orders_changed: int = 0
     vanished: tuple[str, ...] = field(default=(), repr=False)
 
 

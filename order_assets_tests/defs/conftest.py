@@ -36,9 +36,11 @@ class Installation:
             instance=self.instance, run_config={**quiet, **(config or {})}, tags=tags, raise_on_error=False
         )
 
-    def materialize(self, key: dg.AssetKey, first: str, last: str) -> dg.ExecuteInProcessResult:
+    def materialize(
+        self, key: dg.AssetKey, first: str, last: str, *, tags: dict[str, str] | None = None
+    ) -> dg.ExecuteInProcessResult:
         """Materialize a range of an asset's partitions, as a backfill of the UI does."""
-        tags = {"dagster/asset_partition_range_start": first, "dagster/asset_partition_range_end": last}
+        tags = {"dagster/asset_partition_range_start": first, "dagster/asset_partition_range_end": last, **(tags or {})}
         quiet = {"loggers": {"console": {"config": {"log_level": "CRITICAL"}}}}
         job = self.repository.get_job("__ASSET_JOB")
         return job.execute_in_process(

@@ -13,6 +13,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from order_assets import runtime
+from order_assets.accounts_file import SettingsError
 from order_assets.defs.automation import (
     accounts_sensor,
     fetched_pages_sensor,
@@ -24,7 +25,6 @@ from order_assets.defs.automation import (
 )
 from order_assets.defs.partitions import MONTHS as MONTH_PARTITIONS
 from order_assets.defs.resources import WarehouseResource
-from order_assets.settings import SettingsError
 from order_assets_tests.defs.conftest import Installation
 
 MONTHS = st.lists(st.integers(0, 400), min_size=1, max_size=40, unique=True).map(

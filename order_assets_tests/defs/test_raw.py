@@ -7,9 +7,10 @@ import tomllib
 
 import dagster as dg
 import pytest
+from dagster._core.remote_origin import RegisteredCodeLocationOrigin, RemoteJobOrigin, RemoteRepositoryOrigin
 
 from order_assets.defs.partitions import KTSP_MEMBERS, SCALEV_CUSTOMERS
-from order_assets.defs.raw.order_pages import KTSP_PAGES, SCALEV_PAGES
+from order_assets.defs.raw.order_pages import KTSP_PAGES, QUIET, SCALEV_PAGES
 from order_assets_tests.defs.conftest import Installation
 
 PARTITIONS = {SCALEV_PAGES: SCALEV_CUSTOMERS, KTSP_PAGES: KTSP_MEMBERS}
@@ -99,6 +100,59 @@ def test_a_backfill_of_a_range_marks_only_the_failed(installation: Installation,
     assert "1 of 4 accounts are not complete" in str(failure.event_specific_data)
     found = colours(installation, SCALEV_PAGES)
     assert found == {key: "FAILED" if key == bad else "MATERIALIZED" for key in keys[1:5]}
+
+
+@pytest.mark.parametrize("most", [None, 2])
+def test_a_backfill_over_scattered_accounts_is_one_run(
+    installation: Installation, bad: str, monkeypatch: pytest.MonkeyPatch, most: int | None
+) -> None:
+    """Without it, a backfill over every second account would start a run, two seconds and more, for each of them."""
+    if most is not None:
+        monkeypatch.setenv("ORDER_ASSETS_ACCOUNTS_PER_RUN", str(most))
+    keys = accounts_of(installation, SCALEV_PAGES)
+    assert colours(installation, SCALEV_PAGES) == {}
+    scattered = keys[::2]
+    assert bad in scattered[1:]
+    job = installation.repository.get_job("__ASSET_JOB")
+    location = RegisteredCodeLocationOrigin("order_assets")
+    origin = RemoteJobOrigin(RemoteRepositoryOrigin(location, "__repository__"), job.name)
+
+    def queue(key: str, backfill: str) -> str:
+        tags = {"dagster/partition": key, "dagster/backfill": backfill}
+        return installation.instance.create_run_for_job(
+            job,
+            tags=tags,
+            asset_selection=frozenset({SCALEV_PAGES}),
+            run_config=QUIET,
+            status=dg.DagsterRunStatus.QUEUED,
+            remote_job_origin=origin,
+        ).run_id
+
+    siblings = [queue(key, "mine") for key in scattered[1:]]
+    other = queue(keys[1], "another")
+    result = installation.materialize(SCALEV_PAGES, scattered[0], scattered[0], tags={"dagster/backfill": "mine"})
+    taken = len(siblings) if most is None else most - 1
+    left = installation.instance.get_runs(dg.RunsFilter(statuses=[dg.DagsterRunStatus.QUEUED]), ascending=True)
+    assert [run.run_id for run in left] == [*siblings[taken:], other], "what is left is another's"
+    crawled = scattered[: 1 + taken]
+    assert not result.success
+    assert colours(installation, SCALEV_PAGES) == {key: "FAILED" if key == bad else "MATERIALIZED" for key in crawled}
+
+
+def test_an_accounts_partition_says_what_the_crawl_found(installation: Installation) -> None:
+    """Without it, whoever looks at an account would not see whether anything came, or changed."""
+    account = accounts_of(installation, SCALEV_PAGES)[1]
+    count = len(installation.sandbox.world.orders(account))
+    shown = []
+    for _ in range(2):
+        installation.run("refresh_orders")
+        installation.run("load_facts")
+        wanted = dg.AssetRecordsFilter(asset_key=SCALEV_PAGES, asset_partitions=[account])
+        (event,) = installation.instance.fetch_materializations(wanted, limit=1).records
+        assert event.asset_materialization is not None
+        metadata = event.asset_materialization.metadata
+        shown.append((metadata["orders new"].value, metadata["orders changed"].value))
+    assert shown == [(count, 0), (0, 0)]
 
 
 def test_a_retired_account_is_neither_crawled_nor_red(installation: Installation) -> None:

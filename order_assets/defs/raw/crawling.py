@@ -1,6 +1,6 @@
 """The body shared by the raw assets and the ops of `refresh_orders`: crawl accounts, tell Dagster about each."""
 
-from collections.abc import Collection, Iterator
+from collections.abc import Collection, Iterable, Iterator
 
 import dagster as dg
 
@@ -17,10 +17,10 @@ def crawl(
     context: Context,
     key: dg.AssetKey,
     api: ScalevResource | KtspResource,
-    accounts: Collection[str],
+    rounds: Iterable[Collection[str]],
     how: CrawlConfig,
 ) -> Iterator[dg.Output[None]]:
-    """Crawl accounts and report each complete one as a materialised partition.
+    """Crawl accounts, round by round, and report each complete one as a materialised partition.
 
     Pages and verdicts are committed per account, whatever happens to the others.
 
@@ -30,6 +30,7 @@ def crawl(
     """
     done: list[dg.AssetMaterialization] = []
     failed: list[CrawlResult] = []
+    total = 0
 
     def on_result(result: CrawlResult) -> None:
         progress.advance(result)
@@ -43,9 +44,11 @@ def crawl(
             report(context, done)
             done.clear()
 
-    context.log.info("Crawling %d accounts of %s", len(accounts), key.path[-1])
     try:
-        api.crawl(accounts, context.run.run_id, on_result, how)
+        for accounts in rounds:
+            total += len(accounts)
+            context.log.info("Crawling %d accounts of %s", len(accounts), key.path[-1])
+            api.crawl(accounts, context.run.run_id, on_result, how)
     except KeyboardInterrupt:
         context.instance.report_run_canceling(context.run)  # else Dagster takes the interruption for a failure
         raise dg.DagsterExecutionInterruptedError from None
@@ -56,7 +59,7 @@ def crawl(
         mark_failed(context, key, result.account.partition_key)
     if failed:
         raise dg.Failure(
-            f"{len(failed)} of {len(accounts)} accounts are not complete; the others are committed."
+            f"{len(failed)} of {total} accounts are not complete; the others are committed."
             " Run retry_failed_accounts, or materialize the red partitions.",
             metadata={"accounts": _failures(failed)},
             allow_retries=False,  # what could pass was already retried, request by request
@@ -70,6 +73,8 @@ def _metadata(result: CrawlResult) -> dict[str, dg.MetadataValue]:
         "verdict": dg.MetadataValue.text(result.verdict.status.value),
         "mode": dg.MetadataValue.text(result.mode),
         "orders": dg.MetadataValue.int(result.orders_seen),
+        "orders new": dg.MetadataValue.int(result.orders_new),
+        "orders changed": dg.MetadataValue.int(result.orders_changed),
         "orders vanished": dg.MetadataValue.int(len(result.vanished)),
         "oldest open order": dg.MetadataValue.text("none" if oldest is None else f"{oldest:%Y-%m-%d %H:%M} UTC"),
         "pages": dg.MetadataValue.int(result.pages),

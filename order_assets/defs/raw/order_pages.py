@@ -1,8 +1,8 @@
 """The raw pages of both APIs as assets, and `refresh_orders`, which crawls every active account of both.
 
-A click or a backfill on an asset crawls the chosen partitions in one run, or in several for several workers
-(`runtime.accounts_per_run`). `refresh_orders` and `retry_failed_accounts` take any accounts, scattered or not, since a
-Dagster run covers one range of keys only.
+A click or a backfill on an asset crawls the chosen partitions in few runs, scattered or not (see `scattered`), or in
+several for several workers (`runtime.accounts_per_run`). `refresh_orders` and `retry_failed_accounts` take any accounts
+in one run.
 """
 
 from collections.abc import Iterator
@@ -14,6 +14,7 @@ from order_assets import runtime
 from order_assets.crawl import accounts
 from order_assets.defs.partitions import KTSP_MEMBERS, SCALEV_CUSTOMERS
 from order_assets.defs.raw.crawling import crawl
+from order_assets.defs.raw.scattered import rounds
 from order_assets.defs.resources import CrawlConfig, KtspResource, ScalevResource, WarehouseResource
 
 SCALEV_PAGES = dg.AssetKey(["raw", "scalev_order_pages"])
@@ -54,10 +55,10 @@ def _spec(key: dg.AssetKey, partitions: dg.PartitionsDefinition[str], group: str
     pool="scalev_api",
 )
 def scalev_order_pages(
-    context: dg.AssetExecutionContext, config: CrawlConfig, scalev: ScalevResource
+    context: dg.AssetExecutionContext, config: CrawlConfig, scalev: ScalevResource, warehouse: WarehouseResource
 ) -> Iterator[dg.Output[None]]:
     """Crawl the chosen customers."""
-    yield from crawl(context, SCALEV_PAGES, scalev, context.partition_keys, config)
+    yield from crawl(context, SCALEV_PAGES, scalev, rounds(context, warehouse.engine), config)
 
 
 @dg.multi_asset(
@@ -67,10 +68,10 @@ def scalev_order_pages(
     pool="ktsp_api",
 )
 def ktsp_order_pages(
-    context: dg.AssetExecutionContext, config: CrawlConfig, ktsp: KtspResource
+    context: dg.AssetExecutionContext, config: CrawlConfig, ktsp: KtspResource, warehouse: WarehouseResource
 ) -> Iterator[dg.Output[None]]:
     """Crawl the chosen members."""
-    yield from crawl(context, KTSP_PAGES, ktsp, context.partition_keys, config)
+    yield from crawl(context, KTSP_PAGES, ktsp, rounds(context, warehouse.engine), config)
 
 
 class AccountsConfig(CrawlConfig):
@@ -87,14 +88,14 @@ def crawl_scalev(
 ) -> Iterator[dg.Output[None]]:
     """Crawl Scalev customers and mark their partitions."""
     keys = scalev.active_accounts() if config.accounts is None else config.accounts
-    yield from crawl(context, SCALEV_PAGES, scalev, keys, config)
+    yield from crawl(context, SCALEV_PAGES, scalev, [keys], config)
 
 
 @dg.op(out=dg.Out(dg.Nothing, is_required=False), pool="ktsp_api")
 def crawl_ktsp(context: dg.OpExecutionContext, config: AccountsConfig, ktsp: KtspResource) -> Iterator[dg.Output[None]]:
     """Crawl KTSP members and mark their partitions."""
     keys = ktsp.active_accounts() if config.accounts is None else config.accounts
-    yield from crawl(context, KTSP_PAGES, ktsp, keys, config)
+    yield from crawl(context, KTSP_PAGES, ktsp, [keys], config)
 
 
 @dg.job(config=QUIET)
@@ -111,7 +112,7 @@ def crawl_unfinished_scalev(
     """Crawl the Scalev customers whose last crawl did not end complete."""
     with warehouse.engine.connect() as connection:
         keys = accounts.unfinished_keys(connection, "scalev")
-    yield from crawl(context, SCALEV_PAGES, scalev, keys, config)
+    yield from crawl(context, SCALEV_PAGES, scalev, [keys], config)
 
 
 @dg.op(out=dg.Out(dg.Nothing, is_required=False), pool="ktsp_api")
@@ -121,7 +122,7 @@ def crawl_unfinished_ktsp(
     """Crawl the KTSP members whose last crawl did not end complete."""
     with warehouse.engine.connect() as connection:
         keys = accounts.unfinished_keys(connection, "ktsp")
-    yield from crawl(context, KTSP_PAGES, ktsp, keys, config)
+    yield from crawl(context, KTSP_PAGES, ktsp, [keys], config)
 
 
 @dg.job(config=QUIET)
