@@ -12,7 +12,7 @@ import stat
 import tomllib
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, Self
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from pydantic import (
@@ -25,6 +25,7 @@ from pydantic import (
     SecretStr,
     StrictBool,
     ValidationError,
+    model_validator,
 )
 
 
@@ -218,6 +219,30 @@ class ChecksSection(_Model):
     volume_least_orders: Limit = 10.0
 
 
+class AlertsSection(_Model):
+    """Everything below `[alerts]`: where `account_failures_sensor` tells of accounts that began to fail.
+
+    `webhook`: address that takes `{"text": ...}` by POST, as Slack's and Mattermost's do. `email_to`: addresses; they
+    need `email_from` and `smtp_host`. `ui_url`: address of Dagster's UI, to be put below each alert.
+    """
+
+    webhook: Secret | None = None
+    email_to: tuple[str, ...] = ()
+    email_from: str = ""
+    smtp_host: str = ""
+    smtp_port: Annotated[int, Field(ge=1, le=65535, strict=True)] = 587
+    smtp_starttls: StrictBool = True
+    smtp_user: str = ""
+    smtp_password: Secret | None = None
+    ui_url: BaseUrl | None = None
+
+    @model_validator(mode="after")
+    def _has_a_way(self) -> Self:
+        if self.email_to and not (self.email_from and self.smtp_host):
+            raise ValueError("email_to needs email_from and smtp_host")
+        return self
+
+
 class AccountsFile(_Model):
     """A whole accounts file."""
 
@@ -226,6 +251,7 @@ class AccountsFile(_Model):
     crawl: CrawlSection = CrawlSection()
     policy: PolicySection = PolicySection()
     checks: ChecksSection = ChecksSection()
+    alerts: AlertsSection = AlertsSection()
 
 
 def parse_accounts(text: str, place: str) -> AccountsFile:
@@ -324,7 +350,7 @@ def _named(accounts: AccountsFile) -> Iterator[tuple[str, str, tuple[str | int, 
 def exposed_literals(path: Path, text: str) -> list[str]:
     """Warn of tokens written into a file that others may read."""
     literal = re.search(
-        r"""(?:^\s*|^[^#\n]*[{,]\s*)["']?(access_token|refresh_token|storefront_key|token|app_key|app_secret)["']?"""
+        r"""(?:^\s*|^[^#\n]*[{,]\s*)["']?(access_token|refresh_token|storefront_key|token|app_key|app_secret|webhook|smtp_password)["']?"""
         r"""\s*=\s*["']""",
         text,
         re.MULTILINE,

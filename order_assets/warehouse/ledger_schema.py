@@ -42,6 +42,7 @@ accounts = sa.Table(
     _col("added_at", _INSTANT, "When the account was first configured"),
     _col("retired_at", _INSTANT, "When the account was retired", null=True),
     _text("retired_by", "file: it left the configuration, and comes back with it; command: by a person", null=True),
+    _text("told_reason", "Why its crawls fail, as far as people were told; NULL: they believe all is well", null=True),
     sa.CheckConstraint("source_system in ('scalev', 'ktsp')", name="source_system"),
     sa.CheckConstraint("state in ('active', 'needs_sign_in', 'not_found', 'retired')", name="state"),
     schema="ops",

@@ -87,6 +87,7 @@ def test_jobs_schedules_and_sensors_have_their_names(repository: dg.RepositoryDe
     running = {s.name for s in repository.sensor_defs if s.default_status is dg.DefaultSensorStatus.RUNNING}
     assert running == {
         "accounts_sensor", "fetched_pages_sensor", "restated_months_sensor", "stale_summaries_sensor",
+        "account_failures_sensor",
     }  # fmt: skip
 
 
