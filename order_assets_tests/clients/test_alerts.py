@@ -97,7 +97,7 @@ def test_an_email_arrives_as_written() -> None:
     )  # fmt: skip
     body = message.get_body()
     assert body is not None
-    assert body.get_content() == TEXT
+    assert body.get_content().replace("\r\n", "\n") == TEXT
 
 
 def test_an_email_that_is_not_taken_is_an_error() -> None:
