@@ -219,6 +219,15 @@ class ChecksSection(_Model):
     volume_least_orders: Limit = 10.0
 
 
+class RetentionSection(_Model):
+    """Everything below `[retention]`.
+
+    `dagster_days`: how long Dagster's events and runs are kept that show nothing of the present any more.
+    """
+
+    dagster_days: PositiveInt = 30
+
+
 class AlertsSection(_Model):
     """Everything below `[alerts]`: where `account_failures_sensor` tells of accounts that began to fail.
 
@@ -251,6 +260,7 @@ class AccountsFile(_Model):
     crawl: CrawlSection = CrawlSection()
     policy: PolicySection = PolicySection()
     checks: ChecksSection = ChecksSection()
+    retention: RetentionSection = RetentionSection()
     alerts: AlertsSection = AlertsSection()
 
 
