@@ -11,6 +11,7 @@ import re
 import stat
 import tomllib
 from collections.abc import Iterator, Mapping, Sequence
+from functools import lru_cache
 from pathlib import Path
 from typing import Annotated, Any, Literal, Self
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
@@ -271,20 +272,26 @@ def parse_accounts(text: str, place: str) -> AccountsFile:
         SettingsError: syntax, an unknown key, a wrong type or value, a missing secret, an account named twice.
     """
     try:
-        document = tomllib.loads(text)
+        document = _document(text)
     except tomllib.TOMLDecodeError as error:
         line = re.search(r"line (\d+)", str(error))
         where = f"{place}:{line[1]}" if line else place
         raise SettingsError(f"{where}: not valid TOML: {error}") from None
     except (ValueError, RecursionError) as error:  # a number of thousands of digits, or as many brackets
         raise SettingsError(f"{place}: cannot be read as TOML ({type(error).__name__})") from None
-    lines = key_lines(text)
     try:
         accounts = AccountsFile.model_validate(document)
     except ValidationError as error:
+        lines = key_lines(text)
         raise SettingsError("\n".join(_explain(problem, lines, place) for problem in error.errors())) from None
-    _refuse_twins(accounts, lines, place)
+    _refuse_twins(accounts, text, place)
     return accounts
+
+
+@lru_cache(maxsize=1)
+def _document(text: str) -> dict[str, Any]:
+    """Return the document. The last one is kept: a sensor reads a file of thousands of accounts twice a minute."""
+    return tomllib.loads(text)
 
 
 def _explain(problem: Any, lines: Mapping[tuple[str | int, ...], int], place: str) -> str:
@@ -333,15 +340,14 @@ def _dotted(key: str) -> list[str]:
     return [part.strip().strip("\"'") for part in key.split(".")]
 
 
-def _refuse_twins(accounts: AccountsFile, lines: Mapping[tuple[str | int, ...], int], place: str) -> None:
-    seen: dict[tuple[str, str], int] = {}
+def _refuse_twins(accounts: AccountsFile, text: str, place: str) -> None:
+    seen: dict[tuple[str, str], tuple[str | int, ...]] = {}
     for kind, key, loc in _named(accounts):
-        line = line_of(loc, lines)
         if (kind, key) in seen:
-            raise SettingsError(
-                f"{place}:{line}: the {kind} {key} is configured twice (first on line {seen[kind, key]})"
-            )
-        seen[kind, key] = line
+            lines = key_lines(text)
+            line, first = line_of(loc, lines), line_of(seen[kind, key], lines)
+            raise SettingsError(f"{place}:{line}: the {kind} {key} is configured twice (first on line {first})")
+        seen[kind, key] = loc
 
 
 def _named(accounts: AccountsFile) -> Iterator[tuple[str, str, tuple[str | int, ...]]]:
