@@ -8,6 +8,7 @@ from pydantic import Field
 
 from order_assets.crawl.replay import replay
 from order_assets.defs.marts.facts import TABLES
+from order_assets.defs.marts.shown import shown
 from order_assets.defs.marts.tables import mart, row_count
 from order_assets.defs.raw.order_pages import QUIET
 from order_assets.defs.resources import WarehouseResource
@@ -48,6 +49,7 @@ def replay_pages(
                     "orders kept without a page": counts.kept,
                     "crawls that could not be loaded": len(counts.unreadable),
                     "sums of published months changed (ops.restatements)": counts.restated,
+                    **shown(connection, name),
                 },
             )
     yield dg.Output(None)
