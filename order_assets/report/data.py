@@ -133,8 +133,9 @@ def _revenue(
     )
     found: dict[str, dict[date, Revenue]] = {}
     orders: dict[str, int] = {}
-    for currency, start, *amounts, count in connection.execute(query).tuples():
-        found.setdefault(currency, {})[start] = Revenue(start, *amounts)
+    for row in connection.execute(query):
+        currency, start, net, gross, discount, count = tuple(row)
+        found.setdefault(currency, {})[start] = Revenue(start, net, gross, discount)
         orders[currency] = orders.get(currency, 0) + count
     zero = Decimal(0)
     chosen, left_out = _busiest(orders)

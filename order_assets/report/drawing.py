@@ -28,6 +28,7 @@ PAPER, INK, MUTED, GRID = "#ffffff", "#24292f", "#656d76", "#d8dee4"
 SERIES = ("#3b82c4", "#e08a1e", "#2f9e6e", "#b565c9", "#c44545", "#8a8f98")
 """Colours of data, to be told apart on light and on dark pages and by most colour-blind people."""
 LONGEST_LABEL = 30
+_LONGEST_DESCRIPTION = 1500
 
 _SVG = "{http://www.w3.org/2000/svg}"
 _REFERENCE = re.compile(r"(url\(#|^#)([\w-]+)")
@@ -148,13 +149,16 @@ def draw(name: str, title: str, description: str, size: tuple[float, float], fil
     import matplotlib as mpl
     from matplotlib.figure import Figure
 
-    with mpl.rc_context(_LOOK), warnings.catch_warnings():
+    with mpl.rc_context(), warnings.catch_warnings():
+        mpl.rcdefaults()  # whatever matplotlibrc the machine has
+        mpl.rcParams.update(_LOOK)
         # Glyphs our font lacks (Chinese store names) are written as text; the reader's fonts have them.
         warnings.filterwarnings("ignore", message=r"Glyph \d+ .* missing from")
         figure = Figure(figsize=size, layout="constrained")
         fill(figure)
         written = io.BytesIO()
         figure.savefig(written, format="svg", metadata={"Date": None, "Creator": None})
+    description = plain(description, _LONGEST_DESCRIPTION)  # it names what the labels name
     return Picture(name, title, description, _finished(written.getvalue(), name, title, description))
 
 

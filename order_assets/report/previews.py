@@ -30,7 +30,7 @@ _RECENT_DAYS = 62
 _LONGEST_TEXT = 60
 
 _DAY, _MONTH = ("order_date", "store_key", "currency_code"), ("order_month", "store_key", "currency_code")
-_REVENUE = ("orders_placed", "orders_recognised", "net_sales_amount", "sales_discount_rate", "payment_amount")
+_REVENUE = ("orders_recognised", "net_sales_amount", "sales_discount_rate")
 _KIND = ("discount_kind", "orders_recognised", "discount_amount", "discount_rate")
 _CODE = ("currency_code", "discount_code", "orders_recognised", "discount_amount", "net_sales_amount")
 _PRODUCT = ("product_name", "units", "net_sales_amount")

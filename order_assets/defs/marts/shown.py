@@ -40,10 +40,14 @@ def _plot(picture: Picture) -> dg.MarkdownMetadataValue:
 def _revenue(trend: data.RevenueTrend) -> Shown:
     found: Shown = {}
     for currency, points in trend.series.items():
-        newest = f"{points[-1].net_sales:,.2f} in the {trend.grain} {points[-1].period:%Y-%m-%d}, the newest"
+        newest = f"{points[-1].net_sales:,.2f} {currency} in the newest {trend.grain}, {_period(points[-1], trend)}"
         bars = as_data_uri(glance([point.net_sales for point in points]))
         found[f"net sales {currency}"] = dg.MetadataValue.md(f"{newest}\n\n![net sales by {trend.grain}](<{bars}>)")
     return {**found, "plot": _plot(plots.revenue_trend(trend))}
+
+
+def _period(point: data.Revenue, trend: data.RevenueTrend) -> str:
+    return f"{point.period:%Y-%m-%d}" if trend.grain == "day" else f"{point.period:%Y-%m}"
 
 
 def _accounts(connection: sa.Connection) -> Shown:

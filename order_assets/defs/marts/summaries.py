@@ -61,7 +61,9 @@ def _monthly(name: str) -> dg.AssetsDefinition:
             counts = summaries.summarise(connection, name, first, last, context.run.run_id)
         with warehouse.engine.connect() as connection:
             total = row_count(connection, name)
-            return dg.MaterializeResult(metadata={**_counts(counts, total), **shown(connection, name)})
+            # Once per step, on its newest month: metadata of the result are stored once per month, for ever.
+            context.add_asset_metadata(shown(connection, name), partition_key=context.partition_keys[-1])
+        return dg.MaterializeResult(metadata=_counts(counts, total))
 
     return summary
 
