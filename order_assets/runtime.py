@@ -80,7 +80,7 @@ def accounts_per_run() -> int | None:
 def dagster_environment() -> Mapping[str, str]:
     """Return what Dagster's processes need in their environment; dagster.yaml refers to it by name."""
     data = configuration.state_folder() / "dagster"
-    for folder in ("logs", "artifacts"):
+    for folder in ("logs", "artifacts", "matplotlib"):
         (data / folder).mkdir(parents=True, exist_ok=True)
     return {
         "DAGSTER_HOME": str(configuration.project_folder()),
@@ -88,6 +88,8 @@ def dagster_environment() -> Mapping[str, str]:
         "ORDER_ASSETS_COMPUTE_LOGS": str(data / "logs"),
         "ORDER_ASSETS_ARTIFACTS": str(data / "artifacts"),
         "ORDER_ASSETS_STATE": str(configuration.state_folder()),
+        # Where matplotlib keeps what it found out about fonts: a home folder may be read-only, or another's.
+        "MPLCONFIGDIR": os.environ.get("MPLCONFIGDIR", str(data / "matplotlib")),
         # Events of thousands of accounts are written in batches, not one transaction each.
         "DAGSTER_EVENT_BATCH_SIZE": os.environ.get("DAGSTER_EVENT_BATCH_SIZE", "500"),
         # Otherwise every account of a range is planned by an event of its own; see defs.raw.partition_events.

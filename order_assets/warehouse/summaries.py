@@ -6,7 +6,7 @@ The measures come from the registry in `metrics`; here is which facts a summary 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import date, timedelta
 from typing import Any
 
@@ -36,13 +36,15 @@ class Summary:
 
     `keys` are SQL over the rows' aliases, in the order of the primary key. `dated` names the date of a row that
     decides its month; empty: the table is computed whole, for all dates at once. The
-    first key is what `{period}` is in the registry's windows.
+    first key is what `{period}` is in the registry's windows. `origins`: for columns of a statement of our own, the
+    columns of facts they are made of, where that is not the order's column of the same name (see `lineage`).
     """
 
     keys: dict[str, str]
     rows: str
     where: str = ""
     dated: str = ""
+    origins: Mapping[str, str] = field(default_factory=dict)
 
     def sql(self, metrics: Sequence[Metric]) -> str:
         """Return the query of the groups: aggregates, then what is derived of them, then ratios."""
@@ -105,11 +107,26 @@ def _rows_of(name: str, alias: str) -> str:
     return f"({source(f'summaries/{name}')}) as {alias}"
 
 
+_MOVEMENT_ORIGINS = {
+    "movement_date": "f.recognised_date f.order_date f.lost_date f.source_updated_at f.store_time_zone",
+    "is_recognition": "f.revenue_class",
+    "is_fallback": "f.recognised_date f.lost_date",
+}
+_COHORT_ORIGINS = {"cohort_month": "f.order_date", "month_number": "f.order_date", "cohort_size": "f.customer_key"}
+_STEP_ORIGINS = {
+    "step": "",  # a name of ours
+    "payment_family": "f.is_cod",
+    "is_implied": "f.payment_state f.order_state f.is_physical",
+    "seconds": "f.ordered_at l.pending_at l.paid_at l.shipped_at l.completed_at l.rts_at",
+}
+
+
 SUMMARIES: dict[str, Summary] = {
     "revenue_daily": Summary({**_DAY, **_STORE}, _WITH_LIFECYCLE, dated="f.order_date"),
     "revenue_monthly": Summary({**_MONTH, **_STORE}, _WITH_LIFECYCLE, dated="f.order_date"),
     "revenue_movements_daily": Summary(
-        _same("m", "movement_date", "source_system", "store_key", "currency_code"), _rows_of("movements", "m")
+        _same("m", "movement_date", "source_system", "store_key", "currency_code"), _rows_of("movements", "m"),
+        origins=_MOVEMENT_ORIGINS,
     ),
     "discount_by_kind_daily": Summary({**_DAY, **_STORE, **_KIND}, _WITH_DISCOUNTS, _SOLD, "f.order_date"),
     "discount_by_kind_monthly": Summary({**_MONTH, **_STORE, **_KIND}, _WITH_DISCOUNTS, _SOLD, "f.order_date"),
@@ -118,15 +135,19 @@ SUMMARIES: dict[str, Summary] = {
     "customer_summary": Summary(
         _same("f", "source_system", "customer_key", "currency_code"), _ORDERS, PLACED
     ),
-    "repeat_rate": Summary(_same("p", "source_system", "currency_code"), _rows_of("customer_orders", "p")),
+    "repeat_rate": Summary(
+        _same("p", "source_system", "currency_code"), _rows_of("customer_orders", "p"),
+        origins={"orders_recognised": "f.revenue_class f.customer_key"},
+    ),
     "customer_cohort_monthly": Summary(
-        _same("c", "source_system", "currency_code", "cohort_month", "month_number"), _rows_of("cohort_orders", "c")
+        _same("c", "source_system", "currency_code", "cohort_month", "month_number"), _rows_of("cohort_orders", "c"),
+        origins=_COHORT_ORIGINS,
     ),
     "product_daily": Summary({**_DAY, **_PRODUCT}, _WITH_LINES, _LINES, "f.order_date"),
     "product_monthly": Summary({**_MONTH, **_PRODUCT}, _WITH_LINES, _LINES, "f.order_date"),
     "lifecycle_monthly": Summary(
         {"order_month": "date_trunc('month', s.order_date)::date", **_same("s", "store_key", "step", "payment_family")},
-        _rows_of("lifecycle_steps", "s"), dated="s.order_date",
+        _rows_of("lifecycle_steps", "s"), dated="s.order_date", origins=_STEP_ORIGINS,
     ),
     "status_funnel_monthly": Summary(
         {**_MONTH, **_same("f", "store_key", "currency_code", "order_state")},

@@ -6,6 +6,7 @@ import dagster as dg
 import sqlalchemy as sa
 
 from order_assets.crawl.facts import load_pending
+from order_assets.defs.marts.shown import shown
 from order_assets.defs.marts.tables import RAW_PAGES, mart, mart_spec, row_count
 from order_assets.defs.raw.order_pages import QUIET
 from order_assets.defs.resources import WarehouseResource
@@ -41,6 +42,7 @@ def facts(context: dg.AssetExecutionContext, warehouse: WarehouseResource) -> It
                     "stale payloads ignored": counts.stale_payloads,
                     "undocumented fields (ops.unknown_fields)": ", ".join(sorted(undocumented)) or "none",
                     "months touched": ", ".join(f"{month:%Y-%m}" for month in sorted(counts.months)) or "none",
+                    **shown(connection, name),
                 },
             )
 

@@ -9,6 +9,7 @@ from pydantic import Field
 
 from order_assets.crawl.replay import ReplayCounts, replay
 from order_assets.defs.marts.facts import TABLES
+from order_assets.defs.marts.shown import shown
 from order_assets.defs.marts.tables import mart, row_count
 from order_assets.defs.partitions import MONTHS
 from order_assets.defs.raw.order_pages import QUIET
@@ -52,6 +53,7 @@ def replay_pages(
                     "orders kept without a page": counts.kept,
                     "crawls that could not be loaded": len(counts.unreadable),
                     "sums of published months changed (ops.restatements)": counts.restated,
+                    **shown(connection, name),
                 },
             )
         report(context, list(_summaries(connection, counts)))

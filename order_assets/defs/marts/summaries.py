@@ -6,10 +6,12 @@ ages are taken.
 
 from collections.abc import Iterator
 from datetime import UTC, date, datetime
+from typing import Any
 
 import dagster as dg
 from pydantic import Field
 
+from order_assets.defs.marts.shown import shown
 from order_assets.defs.marts.tables import dense_spec, mart, mart_spec, row_count
 from order_assets.defs.partitions import MONTHS
 from order_assets.defs.raw.order_pages import QUIET
@@ -42,7 +44,7 @@ def _spec(name: str, partitions_def: dg.PartitionsDefinition[str] | None) -> dg.
     return mart_spec(name, group=group, deps=deps, made_by="sql", partitions_def=partitions_def)
 
 
-def _shown(counts: summaries.SummaryCounts, total: int) -> dict[str, int]:
+def _counts(counts: summaries.SummaryCounts, total: int) -> dict[str, int]:
     return {
         "dagster/row_count": total,
         "rows recomputed": counts.rows,
@@ -57,8 +59,11 @@ def _monthly(name: str) -> dg.AssetsDefinition:
         first, last = (date.fromisoformat(context.partition_keys[i]) for i in (0, -1))
         with warehouse.engine.begin() as connection:
             counts = summaries.summarise(connection, name, first, last, context.run.run_id)
+        with warehouse.engine.connect() as connection:
             total = row_count(connection, name)
-        return dg.MaterializeResult(metadata=_shown(counts, total))
+            # Once per step, on its newest month: metadata of the result are stored once per month, for ever.
+            context.add_asset_metadata(shown(connection, name), partition_key=context.partition_keys[-1])
+        return dg.MaterializeResult(metadata=_counts(counts, total))
 
     return summary
 
@@ -90,16 +95,18 @@ def whole_summaries(
     """Compute customers, cohorts and codes over all dates, and move the end of the dense calendar."""
     as_of, run_id = config.as_of(), context.run.run_id
     chosen = {key.path[-1] for key in context.selected_asset_keys}
-    shown: dict[str, dict[str, int]] = {}
+    done: dict[str, dict[str, int]] = {}
     with warehouse.engine.begin() as connection:
         for name in [name for name in summaries.WHOLE_TABLES if name in chosen]:
             counts = summaries.summarise_whole(connection, name, as_of, run_id)
-            shown[name] = _shown(counts, row_count(connection, name))
+            done[name] = _counts(counts, row_count(connection, name))
         if DENSE in chosen:
             summaries.set_as_of(connection, as_of, run_id)
-            shown[DENSE] = {"dagster/row_count": row_count(connection, DENSE)}
-    for name, metadata in shown.items():
-        yield dg.MaterializeResult(asset_key=mart(name), metadata={**metadata, "as of": as_of.isoformat()})
+            done[DENSE] = {"dagster/row_count": row_count(connection, DENSE)}
+    with warehouse.engine.connect() as connection:
+        for name, counted in done.items():
+            seen: dict[str, Any] = {**counted, "as of": as_of.isoformat(), **shown(connection, name)}
+            yield dg.MaterializeResult(asset_key=mart(name), metadata=seen)
 
 
 summarise_months = dg.define_asset_job(

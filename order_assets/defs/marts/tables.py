@@ -7,6 +7,7 @@ import dagster as dg
 import sqlalchemy as sa
 from sqlalchemy.dialects import postgresql
 
+from order_assets.warehouse.lineage import column_origins
 from order_assets.warehouse.schema import metadata
 from order_assets.warehouse.summary_schema import VIEW_COLUMNS
 
@@ -34,6 +35,20 @@ def _schema(columns: Iterable[sa.Column[Any]]) -> dg.TableSchema:
     )
 
 
+def lineage(name: str) -> dg.TableColumnLineage:
+    """Return which columns of the facts each column of a summary comes from."""
+    return dg.TableColumnLineage(
+        {
+            column: [dg.TableColumnDep(mart(table), origin) for table, origin in origins]
+            for column, origins in column_origins(name).items()
+        }
+    )
+
+
+def _metadata(name: str, columns: Iterable[sa.Column[Any]]) -> dict[str, Any]:
+    return {"dagster/column_schema": _schema(columns), "dagster/table_name": f"marts.{name}"}
+
+
 def mart_spec(
     name: str,
     *,
@@ -42,8 +57,13 @@ def mart_spec(
     made_by: Literal["pandas", "sql"] = "pandas",
     partitions_def: dg.PartitionsDefinition[str] | None = None,
 ) -> dg.AssetSpec:
-    """Return the spec of a table in schema `marts`; description and columns come from the schema."""
+    """Return the spec of a table in schema `marts`; description and columns come from the schema.
+
+    A table made by SQL is a summary of other marts, so its columns have a lineage; facts come from pages, which are
+    no table.
+    """
     table = metadata.tables[f"marts.{name}"]
+    of_columns = {"dagster/column_lineage": lineage(name)} if made_by == "sql" else {}
     return dg.AssetSpec(
         mart(name),
         deps=deps,
@@ -54,7 +74,7 @@ def mart_spec(
         tags={"layer": "marts"},
         code_version="1",
         partitions_def=partitions_def,
-        metadata={"dagster/column_schema": _schema(table.columns), "dagster/table_name": f"marts.{name}"},
+        metadata={**_metadata(name, table.columns), **of_columns},
     )
 
 
@@ -70,7 +90,7 @@ def dense_spec(name: str, *, group: str) -> dg.AssetSpec:
         owners=["team:analytics"],
         tags={"layer": "marts"},
         code_version="1",
-        metadata={"dagster/column_schema": _schema(VIEW_COLUMNS[name]), "dagster/table_name": f"marts.{name}"},
+        metadata={**_metadata(name, VIEW_COLUMNS[name]), "dagster/column_lineage": lineage(name)},
     )
 
 

@@ -1,0 +1,1 @@
+"""Tests of the report ring: pictures from typed data, and the queries that fill them."""
