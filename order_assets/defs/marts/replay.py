@@ -69,10 +69,12 @@ def _summaries(connection: sa.Connection, counts: ReplayCounts) -> Iterator[dg.A
         recomputed = [key for key in MONTHS.get_partition_keys() if keys[0] <= key <= keys[-1]]
         for name in MONTHLY_TABLES:
             for key in recomputed:
-                shown = {"dagster/row_count": rows[name]}
-                yield dg.AssetMaterialization(mart(name), description=words, partition=key, metadata=shown)
+                newest = shown(connection, name) if key == recomputed[-1] else {}
+                metadata = {"dagster/row_count": dg.MetadataValue.int(rows[name]), **newest}
+                yield dg.AssetMaterialization(mart(name), description=words, partition=key, metadata=metadata)
         for name in WHOLE_TABLES:
-            yield dg.AssetMaterialization(mart(name), description=words, metadata={"dagster/row_count": rows[name]})
+            metadata = {"dagster/row_count": dg.MetadataValue.int(rows[name]), **shown(connection, name)}
+            yield dg.AssetMaterialization(mart(name), description=words, metadata=metadata)
 
 
 @dg.job(config=QUIET)
