@@ -17,7 +17,7 @@ import sqlalchemy as sa
 import typer
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
 
-from order_assets import cli_accounts, cli_model, runtime
+from order_assets import cli_accounts, cli_model, cli_report, runtime
 from order_assets import settings as configuration
 from order_assets.accounts_file import SettingsError
 from order_assets.cli_common import (
@@ -33,8 +33,11 @@ from order_assets.cli_common import (
     print_table,
     say,
     stop,
+    warn,
 )
+from order_assets.report.location import report_file
 from order_assets.sandbox import process as sandbox_process
+from order_assets.settings import Settings
 from order_assets.warehouse import embedded
 from order_assets.warehouse.engine import WarehouseError
 
@@ -51,6 +54,7 @@ db_app = typer.Typer(help="The embedded PostgreSQL.", no_args_is_help=True)
 sandbox_app = typer.Typer(help="Both APIs as a local server with believable data.", no_args_is_help=True)
 app.add_typer(cli_accounts.app, name="accounts")
 app.add_typer(cli_model.app)
+app.command("report")(cli_report.report)
 app.add_typer(db_app, name="db")
 app.add_typer(sandbox_app, name="sandbox")
 
@@ -141,6 +145,7 @@ def run(  # noqa: PLR0913 - the choices of the command
                 engine, settings, chosen, on_account=shown.account, on_step=shown.step, mode=mode.value,
                 allow_shrink=allow_shrink, as_of=as_of.date() if as_of else None,
             )  # fmt: skip
+        _report(engine, settings)
     except refresh.RunFailedError as error:
         stop(str(error), FAILED)
     except (KeyboardInterrupt, refresh.Interrupted):
@@ -302,6 +307,16 @@ class _Progress:
         """Say which step begins."""
         words = {"facts": "Loading facts ...", "summaries": "Recomputing touched months ..."}
         err.print(words[name])
+
+
+def _report(engine: sa.Engine, settings: Settings) -> None:
+    path = report_file()
+    try:
+        cli_report.write_report(engine, settings, path)
+    except OSError as error:  # the data are there; a full disk or a folder without leave must not hide that
+        warn([f"{path}: cannot write the report: {error.strerror}"])
+    else:
+        say(f"Report: {path}")
 
 
 def _print_outcome(outcome: Outcome) -> None:

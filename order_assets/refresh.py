@@ -9,7 +9,6 @@ from __future__ import annotations
 from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass
 from datetime import UTC, date, datetime
-from decimal import Decimal
 from typing import Any
 
 import dagster as dg
@@ -20,10 +19,10 @@ from order_assets.crawl.ledger import CrawlResult
 from order_assets.definitions import defs
 from order_assets.defs.automation import as_of_config, due_stretches, month_range, sync_partitions
 from order_assets.defs.raw.order_pages import QUIET
+from order_assets.report.tables import Totals, totals
 from order_assets.settings import Settings
 from order_assets.warehouse import summaries
 from order_assets.warehouse.ledger_schema import crawls
-from order_assets.warehouse.schema import revenue_daily
 
 SOURCES = ("scalev", "ktsp")
 _LONGEST_CAUSE = 300
@@ -57,25 +56,11 @@ class AccountOutcome:
 
 
 @dataclass(frozen=True, slots=True)
-class Revenue:
-    """Revenue of one currency, over all dates and stores of the daily summary. Amounts in that currency."""
-
-    currency_code: str
-    orders_recognised: int
-    orders_open: int
-    orders_lost: int
-    gross_sales_amount: Decimal
-    sales_discount_amount: Decimal
-    net_sales_amount: Decimal
-    payment_amount: Decimal
-
-
-@dataclass(frozen=True, slots=True)
 class Outcome:
     """What a run did and what the data say now."""
 
     accounts: tuple[AccountOutcome, ...]
-    revenue: tuple[Revenue, ...]
+    revenue: tuple[Totals, ...]
     months_recomputed: tuple[date, ...]
     run_ids: tuple[str, ...]
 
@@ -160,7 +145,7 @@ def refresh(  # noqa: PLR0913 - the choices of the command, all by name
         run_ids.append(_succeed(repository, instance, "summarise_all", config=as_of_config(as_of)))
     return Outcome(
         accounts=_account_outcomes(engine, crawl.run_id),
-        revenue=_revenue(engine),
+        revenue=_totals(engine),
         months_recomputed=tuple(stale),
         run_ids=tuple(run_ids),
     )
@@ -262,14 +247,6 @@ def _account_outcomes(engine: sa.Engine, run_id: str) -> tuple[AccountOutcome, .
         )
 
 
-def _revenue(engine: sa.Engine) -> tuple[Revenue, ...]:
-    names = [name for name in Revenue.__dataclass_fields__ if name != "currency_code"]
-    sums = [sa.func.sum(revenue_daily.c[name]) for name in names]
-    query = (
-        sa.select(revenue_daily.c.currency_code, *sums)
-        .where(revenue_daily.c.currency_code != "XXX")
-        .group_by(revenue_daily.c.currency_code)
-        .order_by(revenue_daily.c.currency_code)
-    )
+def _totals(engine: sa.Engine) -> tuple[Totals, ...]:
     with engine.connect() as connection:
-        return tuple(Revenue(*row) for row in connection.execute(query))
+        return totals(connection)

@@ -7,7 +7,12 @@ from pathlib import Path
 from order_assets.settings import state_folder
 
 
+def report_file() -> Path:
+    """Return where the report is written, unless somebody says otherwise."""
+    return state_folder() / "report.html"
+
+
 def report_path() -> Path | None:
     """Return the file of the report in the state folder; None while none was written."""
-    path = state_folder() / "report.html"
+    path = report_file()
     return path if path.is_file() else None
