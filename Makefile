@@ -9,7 +9,7 @@ UV := uv==0.13.9
 
 export DAGSTER_HOME := $(CURDIR)
 
-.PHONY: help install run dev test lint types unit lock stop clean
+.PHONY: help install run dev test lint types unit screenshots lock stop clean
 
 help:  ## this list
 	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z]+):.*## (.*)/  make \1|\2/' | column -t -s'|'
@@ -42,6 +42,9 @@ types: $(STAMP)
 
 unit: $(STAMP)
 	$(BIN)/python -m pytest -n auto --maxprocesses 4 --dist loadfile
+
+screenshots: $(STAMP)  ## take the pictures of the documentation anew, by the browser tests; needs chromium
+	ORDER_ASSETS_SCREENSHOTS=docs/images $(BIN)/python -m pytest order_assets_tests/browser
 
 lock: $(STAMP)  ## renew requirements.lock from pyproject.toml
 	$(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-header --extra dev pyproject.toml -o requirements.lock

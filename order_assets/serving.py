@@ -16,6 +16,7 @@ from order_assets.settings import project_folder
 
 HOST = "127.0.0.1"
 _PATIENCE_SECONDS = 30
+_LEFTOVER_SECONDS = 5
 
 
 class PortTakenError(RuntimeError):
@@ -60,8 +61,25 @@ def serve(port: int, *, say: Callable[[str], None]) -> int:
             try:
                 child.wait(timeout=_PATIENCE_SECONDS)
             except subprocess.TimeoutExpired:
-                os.killpg(child.pid, signal.SIGKILL)
+                child.kill()
                 child.wait()
+        _end_group(child.pid)
+
+
+def _end_group(group: int) -> None:
+    """End what outlives the child.
+
+    Its code server waits for runs under way and then never ends (Dagster 1.13). Such a run ends here as if the machine
+    had stopped: what it committed stays, and at the next start run monitoring notices and run retries go on with it.
+    """
+    deadline = time.monotonic() + _LEFTOVER_SECONDS
+    try:
+        while time.monotonic() < deadline:
+            os.killpg(group, 0)
+            time.sleep(0.1)
+        os.killpg(group, signal.SIGKILL)
+    except ProcessLookupError:
+        pass  # nothing was left
 
 
 def _answers(child: subprocess.Popen[bytes], port: int) -> bool:

@@ -38,6 +38,7 @@ def _spec(key: dg.AssetKey, partitions: dg.PartitionsDefinition[str], group: str
         description=(
             f"Pages of the order history of each {what}, as received and encrypted, with the verdict of each crawl"
             " in `ops.crawls`. A partition is green if its last crawl saw the complete history, red if not."
+            " Job `refresh_orders` crawls all of them, `retry_failed_accounts` those that are not green."
         ),
         kinds={"python", "postgres"},
         owners=["team:data-engineering"],
@@ -127,6 +128,6 @@ def crawl_unfinished_ktsp(
 
 @dg.job(config=QUIET)
 def retry_failed_accounts() -> None:
-    """Crawl exactly the accounts whose last crawl did not end complete, in one run."""
+    """Crawl exactly the accounts whose last crawl did not end complete, or that have none, in one run."""
     crawl_unfinished_scalev()
     crawl_unfinished_ktsp()

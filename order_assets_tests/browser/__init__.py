@@ -1,0 +1,1 @@
+"""What a user sees in a real browser on a running `order-assets dev`."""
