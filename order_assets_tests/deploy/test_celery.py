@@ -29,7 +29,7 @@ from order_assets_tests.deploy.cluster import Cluster, redis_server, until
 
 WORLD = WorldSpec(seed=23, stores=2, customers_per_store=6, members=8, orders_per_account=8.0)
 PER_RUN = 2
-RATE = 10.0
+RATE = 5.0  # low enough that both workers together always want more
 IN_FLIGHT = 3
 ASSETS = {"scalev": "scalev_order_pages", "ktsp": "ktsp_order_pages"}
 PARTITIONS = {"scalev": SCALEV_CUSTOMERS, "ktsp": KTSP_MEMBERS}
@@ -91,6 +91,7 @@ def instance(
         yield found_instance
 
 
+@pytest.mark.timeout(900)  # five processes that import Dagster, on whatever machine
 def test_two_workers_share_a_backfill(
     sandbox: RunningSandbox, instance: dg.DagsterInstance, traffic: Arrivals, engine: sa.Engine, tmp_path: Path
 ) -> None:
@@ -150,9 +151,9 @@ def test_two_workers_share_a_backfill(
 
     # One limit for both. A request may start half a second late and not be made up for, and those in flight may be
     # held up on their way; two workers with a limit each would send twice as many.
-    assert traffic.max_in_flight["scalev"] + traffic.max_in_flight["ktsp"] <= 2 * IN_FLIGHT
+    assert max(traffic.max_in_flight.values()) <= IN_FLIGHT
     assert len(traffic.times) > 100
-    for seconds in (1.0, 4.0, 8.0):
+    for seconds in (1.0, 4.0, 8.0, 16.0):
         assert traffic.most_within(seconds) <= RATE * (seconds + 0.5) + 1 + IN_FLIGHT
 
 
