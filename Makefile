@@ -46,8 +46,10 @@ unit: $(STAMP)
 screenshots: $(STAMP)  ## take the pictures of the documentation anew, by the browser tests; needs chromium
 	ORDER_ASSETS_SCREENSHOTS=docs/images $(BIN)/python -m pytest order_assets_tests/browser
 
-lock: $(STAMP)  ## renew requirements.lock from pyproject.toml
-	$(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-header --extra dev pyproject.toml -o requirements.lock
+COMPILE := $(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-header pyproject.toml
+lock: $(STAMP)  ## renew requirements.lock, and deploy/requirements.lock for the container, from pyproject.toml
+	$(COMPILE) --extra dev -o requirements.lock
+	$(COMPILE) --extra celery --extra kubernetes -c requirements.lock -o deploy/requirements.lock
 
 stop: $(STAMP)  ## stop the embedded PostgreSQL and the sandbox (data stay)
 	@$(BIN)/order-assets sandbox stop

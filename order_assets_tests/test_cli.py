@@ -321,6 +321,17 @@ def test_dev_serves_the_ui_over_the_same_data_until_it_is_stopped(command: Comma
     assert "WARNING" not in out + err
 
 
+def test_a_program_gets_the_environment_of_dagsters_processes(command: Command, tmp_path: Path) -> None:
+    """Workers and daemons are started by it: without DAGSTER_HOME as it was set, they would run as on one machine."""
+    show = "import os; print(os.environ['DAGSTER_HOME'], os.environ['ORDER_ASSETS_DAGSTER_URL'].partition(':')[0])"
+    found = command("exec", "python", "-c", show, DAGSTER_HOME=str(tmp_path))
+    assert (found.returncode, found.stdout) == (0, f"{tmp_path} postgresql+psycopg2\n"), found.stderr
+    assert command("exec", "python", "-c", show).stdout.startswith(f"{ROOT} ")
+    wrong = command("exec", "no-such-program")
+    assert (wrong.returncode, wrong.stderr) == (2, "Cannot run no-such-program: No such file or directory\n")
+    assert "Name a program" in command("exec").stderr
+
+
 def test_the_parts_start_and_stop(command: Command, tmp_path: Path) -> None:
     """Without any configuration the embedded server and the sandbox come up, are found again, and stop."""
     state = tmp_path / "open"

@@ -21,8 +21,8 @@ _WHEN_SUMMARIES_CHANGED = dg.AutomationCondition.eager().without(~dg.AutomationC
         dg.AssetSpec(
             ["report", "revenue_report"],
             deps=[mart(name) for name in (*SUMMARIES, DENSE)],
-            description="One self-contained HTML file for people who do not use this UI: revenue and discounts, by store"
-            " and currency, cohorts, lifecycle, accounts, restatements and checks. `order-assets report` writes it too.",
+            description="One self-contained HTML file for people who do not use this UI: revenue and discounts, stores,"
+            " cohorts, lifecycle, accounts, restatements and checks. `order-assets report` writes it too.",
             group_name="revenue",
             kinds={"python", "html"},
             owners=["team:analytics"],

@@ -90,7 +90,8 @@ class Restated:
 
 def taken_at(connection: sa.Connection) -> date | None:
     """Return the date at which ages were taken last, None before the first summary."""
-    return connection.execute(sa.select(sa.func.max(as_of.c.as_of_date))).scalar_one()
+    found: date | None = connection.execute(sa.select(sa.func.max(as_of.c.as_of_date))).scalar_one()
+    return found
 
 
 def totals(connection: sa.Connection) -> tuple[Totals, ...]:
@@ -126,9 +127,7 @@ def codes(connection: sa.Connection) -> tuple[CodeTotals, ...]:
     table = discount_by_code
     name = sa.func.coalesce(dim_store.c.display_name, table.c.store_key)
     query = (
-        sa.select(
-            name, table.c.discount_code, table.c.currency_code, table.c.orders_recognised, table.c.discount_amount
-        )
+        sa.select(name, *(table.c[field] for field in list(CodeTotals.__dataclass_fields__)[1:]))
         .outerjoin(dim_store, dim_store.c.store_key == table.c.store_key)
         .where(table.c.orders_recognised > 0)
         .order_by(table.c.orders_recognised.desc(), name, table.c.discount_code)

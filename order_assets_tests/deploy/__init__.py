@@ -1,0 +1,1 @@
+"""The documented ways beyond one machine, driven as the page says."""
