@@ -51,9 +51,9 @@ class StoreTotals:
 
 @dataclass(frozen=True, slots=True)
 class CodeTotals:
-    """One discount code of one store and currency, over all dates."""
+    """One discount code of one source and currency, over all dates."""
 
-    store: str
+    source_system: str
     discount_code: str
     currency_code: str
     orders_recognised: int
@@ -125,12 +125,10 @@ def by_store(connection: sa.Connection) -> tuple[StoreTotals, ...]:
 def codes(connection: sa.Connection) -> tuple[CodeTotals, ...]:
     """Return the discount codes that most recognised orders carry."""
     table = discount_by_code
-    name = sa.func.coalesce(dim_store.c.display_name, table.c.store_key)
     query = (
-        sa.select(name, *(table.c[field] for field in list(CodeTotals.__dataclass_fields__)[1:]))
-        .outerjoin(dim_store, dim_store.c.store_key == table.c.store_key)
+        sa.select(*(table.c[field] for field in CodeTotals.__dataclass_fields__))
         .where(table.c.orders_recognised > 0)
-        .order_by(table.c.orders_recognised.desc(), name, table.c.discount_code)
+        .order_by(table.c.orders_recognised.desc(), table.c.source_system, table.c.discount_code)
         .limit(CODES)
     )
     return tuple(CodeTotals(*row) for row in connection.execute(query))

@@ -42,6 +42,7 @@ PAGES = {
         "summarise_months",
         "summarise_all",
         "replay_marts",
+        "purge_dagster_history",
     ],
     "/automation": ["accounts_sensor", "fetched_pages_sensor", "refresh_orders_hourly", "full_crawl_weekly"],
     "/assets": ["Materialize selected"],
@@ -238,6 +239,57 @@ def test_everything_follows_by_itself(page: Page, dev: Dev, picture: Picture) ->
     expect(page.get_by_text("fetching statuses")).to_have_count(0)
     picture(page, "lineage")
     assert dev.scalar("select count(*) from marts.revenue_monthly") > 0
+
+
+def test_a_picture_is_visible(page: Page, dev: Dev, picture: Picture) -> None:
+    """Without it, the UI's sanitizer or a change of ours could turn every plot into a line of text."""
+    wait_until(lambda: dev.scalar("select count(*) from marts.revenue_monthly"), "summaries")
+    open_asset(page, "marts/revenue_monthly", "overview")
+    glances = page.locator('img[alt="net sales by month"]')
+    expect(glances.first).to_be_visible()
+    assert glances.first.evaluate("image => image.complete && image.naturalWidth") == 240
+    row = page.locator("tr").filter(has=page.get_by_text("plot", exact=True))
+    row.get_by_text("[Show Markdown]").click()
+    plot = page.locator('[role=dialog] img[alt="Revenue and discount share by month"]')
+    expect(plot).to_be_visible()
+    assert plot.evaluate("image => image.complete && image.naturalWidth") == 864
+    picture(page, "plot")
+
+
+def test_the_report_follows_and_reads_without_a_network(page: Page, dev: Dev, picture: Picture) -> None:
+    """Without it, people who do not use this UI would read old numbers, or a page with holes."""
+    wait_until(lambda: dev.scalar("select count(*) from marts.customer_cohort_monthly"), "summaries")
+    report = dev.state / "report.html"
+    wait_until(report.is_file, "the report, by declarative automation")
+    asked: list[str] = []
+    page.on("request", lambda request: asked.append(request.url))
+    page.goto(report.as_uri())
+    expect(page.get_by_role("heading", name="Revenue and discounts")).to_be_visible()
+    for name in ("Revenue and discount share by month", "Discount mix by month", "Customers who buy again, by cohort",
+                 "How long orders take", "Accounts by last crawl"):  # fmt: skip
+        expect(page.get_by_role("img", name=name)).to_be_visible()
+    assert [url for url in asked if not url.startswith("file:")] == []
+    picture(page, "report")
+
+
+def test_a_backfill_over_scattered_accounts_runs_in_few_runs(page: Page, dev: Dev) -> None:
+    """Dagster's daemon makes a run of each stretch of accounts; without our joining all would be processes."""
+    del page
+    keys = [key for key in dev.sandbox.world.accounts if not key.startswith("ktsp/")][::2]
+    assert len(keys) >= 4
+    names = ", ".join(f'"{key}"' for key in keys)
+    before = {run["runId"] for run in dev.runs()}
+    crawls = dev.scalar("select count(*) from ops.crawls where source_system = 'scalev'")
+    started = dev.graphql(
+        'mutation {launchPartitionBackfill(backfillParams: {assetSelection: [{path: ["raw", "scalev_order_pages"]}],'
+        f" partitionNames: [{names}]}}) {{__typename ... on LaunchBackfillSuccess {{backfillId}}}}}}"
+    )["launchPartitionBackfill"]
+    backfill = started["backfillId"]
+    wait_until(lambda: dev.backfill_status(backfill) == "COMPLETED_SUCCESS", "the end of the backfill")
+    runs = [run for run in dev.runs() if run["runId"] not in before and run["tags"].get("dagster/backfill") == backfill]
+    assert len(runs) < len(keys) / 2, "the others were taken along"
+    assert {run["status"] for run in runs} == {"SUCCESS"}
+    assert dev.scalar("select count(*) from ops.crawls where source_system = 'scalev'") == crawls + len(keys)
 
 
 def test_ctrl_c_ends_a_run_under_way(page: Page, dev: Dev) -> None:

@@ -12,6 +12,7 @@ import pytest
 import yaml
 
 from order_assets import runtime, settings
+from order_assets.accounts_file import SettingsError
 
 ROOT = Path(__file__).resolve().parents[2]
 DEPLOY = ROOT / "deploy"
@@ -59,7 +60,9 @@ def test_celery_changes_only_where_runs_are_executed() -> None:
     """A setting that is improved for one machine would be forgotten for many."""
     one, many = document(ROOT / "dagster.yaml"), document(DEPLOY / "celery" / "dagster.yaml")
     differing = {key for key in one.keys() | many.keys() if one.get(key) != many.get(key)}
-    assert differing == {"run_launcher", "compute_logs", "run_monitoring"}
+    assert differing == {"run_launcher", "compute_logs", "run_monitoring", "concurrency"}
+    alone, shared = one["concurrency"]["pools"], many["concurrency"]["pools"]
+    assert alone == {**shared, "default_limit": 1}, "on one machine the runs of a backfill wait to be taken along"
 
 
 def test_the_chart_is_given_what_order_assets_sets_elsewhere(
@@ -75,7 +78,7 @@ def test_the_chart_is_given_what_order_assets_sets_elsewhere(
         monkeypatch.setenv(name, value)
     assert runtime.accounts_per_run() == 50
     (mount,) = code["volumeMounts"]
-    with pytest.raises(settings.SettingsError, match=mount["mountPath"]):
+    with pytest.raises(SettingsError, match=mount["mountPath"]):
         settings.accounts_path()  # it is there that the file is looked for
 
 
