@@ -226,7 +226,7 @@ class RetentionSection(_Model):
     `dagster_days`: how long Dagster's events and runs are kept that show nothing of the present any more.
     """
 
-    dagster_days: PositiveInt = 30
+    dagster_days: Annotated[int, Field(ge=1, le=36_500, strict=True)] = 30
 
 
 class AlertsSection(_Model):
@@ -248,8 +248,12 @@ class AlertsSection(_Model):
 
     @model_validator(mode="after")
     def _has_a_way(self) -> Self:
+        if self.webhook is not None and not re.match(r"https?://[^\s/]", self.webhook.get_secret_value()):
+            raise ValueError("webhook: write a URL such as https://hooks.example.com/...")
         if self.email_to and not (self.email_from and self.smtp_host):
             raise ValueError("email_to needs email_from and smtp_host")
+        if any(not re.fullmatch(r"[^\s@,]+@[^\s@,]+", each) for each in (*self.email_to, self.email_from) if each):
+            raise ValueError("email_to and email_from: write addresses such as data@example.com")
         return self
 
 

@@ -145,14 +145,13 @@ def run(  # noqa: PLR0913 - the choices of the command
                 engine, settings, chosen, on_account=shown.account, on_step=shown.step, mode=mode.value,
                 allow_shrink=allow_shrink, as_of=as_of.date() if as_of else None,
             )  # fmt: skip
-        _report(engine, settings)
     except refresh.RunFailedError as error:
         stop(str(error), FAILED)
     except (KeyboardInterrupt, refresh.Interrupted):
         stop("Stopped. What was committed stays; the next run goes on from there.", FAILED)
-    finally:
-        engine.dispose()
     print_json(_as_document(outcome)) if as_json else _print_outcome(outcome)
+    _report(engine, settings)
+    engine.dispose()
     if outcome.unfinished:
         err.print(
             f"{len(outcome.unfinished)} of {len(outcome.accounts)} accounts are not complete; the others are committed."
@@ -313,8 +312,8 @@ def _report(engine: sa.Engine, settings: Settings) -> None:
     path = report_file()
     try:
         cli_report.write_report(engine, settings, path)
-    except OSError as error:  # the data are there; a full disk or a folder without leave must not hide that
-        warn([f"{path}: cannot write the report: {error.strerror}"])
+    except Exception as error:  # noqa: BLE001 - the data are there; a report that cannot be made must not hide that
+        warn([f"{path}: cannot make the report ({type(error).__name__}); try: order-assets report"])
     else:
         say(f"Report: {path}")
 

@@ -17,6 +17,7 @@ import sqlalchemy as sa
 from order_assets.crawl import accounts, progress
 from order_assets.crawl.ledger import CrawlResult
 from order_assets.definitions import defs
+from order_assets.defs.abandoned import PROCESS_TAG, end_abandoned_runs, this_process
 from order_assets.defs.automation import as_of_config, due_stretches, month_range, sync_partitions
 from order_assets.defs.raw.order_pages import QUIET
 from order_assets.report.tables import Totals, totals
@@ -112,6 +113,7 @@ def refresh(  # noqa: PLR0913 - the choices of the command, all by name
     as_of = as_of or datetime.now(UTC).date()
     repository = defs().get_repository_def()
     instance = dg.DagsterInstance.get()
+    end_abandoned_runs(instance)
     with engine.begin() as connection:
         accounts.sync(connection, settings)
         sync_partitions(instance, connection)
@@ -172,7 +174,10 @@ def _run(
     tags: Mapping[str, str] | None = None,
 ) -> dg.ExecuteInProcessResult:
     return repository.get_job(job).execute_in_process(
-        instance=instance, run_config={**QUIET, **(config or {})}, tags=dict(tags or {}), raise_on_error=False
+        instance=instance,
+        run_config={**QUIET, **(config or {})},
+        tags={PROCESS_TAG: this_process(), **(tags or {})},
+        raise_on_error=False,
     )
 
 

@@ -43,7 +43,7 @@ def serve(port: int, *, say: Callable[[str], None]) -> int:
     ]  # fmt: skip
     say("Starting the Dagster UI and daemon ...")
     # Also when started in the background, where a shell has SIGINT ignored and children would inherit that.
-    for stop in (signal.SIGINT, signal.SIGTERM):
+    for stop in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
         signal.signal(stop, signal.default_int_handler)
     child = subprocess.Popen(command, cwd=project_folder(), env=os.environ, process_group=0)  # noqa: S603 - fixed words
     try:
@@ -54,6 +54,8 @@ def serve(port: int, *, say: Callable[[str], None]) -> int:
         say("Stopping ...")
         return 0
     finally:
+        for stop in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+            signal.signal(stop, signal.SIG_IGN)  # a second Ctrl-C must not leave half of it behind
         # In a group of its own the child gets no Ctrl-C from the terminal: it is told once, and stops its own
         # webserver, daemon and code server in order.
         if child.poll() is None:
@@ -70,7 +72,8 @@ def _end_group(group: int) -> None:
     """End what outlives the child.
 
     Its code server waits for runs under way and then never ends (Dagster 1.13). Such a run ends here as if the machine
-    had stopped: what it committed stays, and at the next start run monitoring notices and run retries go on with it.
+    had stopped: what it committed stays, and after the next start `accounts_sensor` notices (`defs.abandoned`) and run
+    retries go on with it.
     """
     deadline = time.monotonic() + _LEFTOVER_SECONDS
     try:

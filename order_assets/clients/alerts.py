@@ -50,14 +50,14 @@ def mail(how: Mail, subject: str, text: str) -> None:
         AlertError: the server did not take it.
     """
     message = EmailMessage()
-    message["Subject"], message["From"], message["To"] = subject, how.sender, ", ".join(how.to)
-    message.set_content(text)
     try:
+        message["Subject"], message["From"], message["To"] = subject, how.sender, ", ".join(how.to)
+        message.set_content(text)
         with smtplib.SMTP(how.host, how.port, timeout=_SECONDS) as server:
             if how.use_starttls:
                 server.starttls()
             if how.user:
                 server.login(how.user, how.password)
             server.send_message(message)
-    except (OSError, smtplib.SMTPException) as error:
+    except (OSError, ValueError, smtplib.SMTPException) as error:
         raise AlertError(f"{how.host}:{how.port} did not take the e-mail ({type(error).__name__})") from None

@@ -120,7 +120,7 @@ class AccountCrawl:
         await self.ledger.keep(self.account, begun.crawl_id, page)
 
     async def _advance(self, content: bytes, facts: PageFacts) -> Verdict | None:
-        if self.head is None:
+        if not self.is_known:
             return self._take(content, facts)
         return await asyncio.to_thread(self._take, content, facts)
 

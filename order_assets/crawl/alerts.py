@@ -19,7 +19,7 @@ _REMEDY = {
     "sign_in_needed": "sign the customer in again and put the new token into the accounts file",
     "member_not_found": "correct the member's id, or retire the account: order-assets accounts retire KEY",
     "history_shrank": "if the orders were really deleted: order-assets run --mode full --allow-shrink --account KEY",
-    "bad_envelope": "the API may have changed: order-assets explain, and docs/unknowns.md",
+    "bad_envelope": "the API may have changed; the pages are kept: see docs/unknowns.md",
 }
 _RETRY = "crawl them again: launch the job retry_failed_accounts, or order-assets run --failed-only"
 

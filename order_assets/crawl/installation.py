@@ -62,7 +62,8 @@ def adopt_rules(connection: sa.Connection, settings: Settings) -> None:
 
 
 def _rules(policy: PolicySection) -> str:
-    return policy.model_dump_json(
+    methods, statuses = tuple(sorted(policy.cod_like_methods)), dict(sorted(policy.statuses.items()))
+    return policy.model_copy(update={"cod_like_methods": methods, "statuses": statuses}).model_dump_json(
         include={"recognition", "cod_like_methods", "statuses", "store_geography", "store_email_phone_hmac"}
     )
 

@@ -8,6 +8,7 @@ import sqlalchemy as sa
 
 from order_assets import runtime
 from order_assets.crawl import accounts
+from order_assets.defs.abandoned import end_abandoned_runs
 from order_assets.defs.marts.facts import load_facts
 from order_assets.defs.marts.summaries import summarise_all, summarise_months
 from order_assets.defs.partitions import KTSP_MEMBERS, MONTHS, SCALEV_CUSTOMERS
@@ -27,9 +28,9 @@ _PARTITIONS = {"scalev": SCALEV_CUSTOMERS, "ktsp": KTSP_MEMBERS}
 )
 def refresh_orders_hourly(
     context: dg.ScheduleEvaluationContext, warehouse: WarehouseResource
-) -> Iterator[dg.RunRequest]:
+) -> Iterator[dg.RunRequest | dg.SkipReason]:
     """Refresh, with as few requests as can be."""
-    yield from crawl_requests(context.scheduled_execution_time, warehouse, {})
+    yield from crawl_requests(context, warehouse, {})
 
 
 @dg.schedule(
@@ -38,13 +39,24 @@ def refresh_orders_hourly(
     execution_timezone="UTC",
     description="Crawl every history whole on Sunday night: late edits and deletions of final orders show only there.",
 )
-def full_crawl_weekly(context: dg.ScheduleEvaluationContext, warehouse: WarehouseResource) -> Iterator[dg.RunRequest]:
+def full_crawl_weekly(
+    context: dg.ScheduleEvaluationContext, warehouse: WarehouseResource
+) -> Iterator[dg.RunRequest | dg.SkipReason]:
     """Look at the whole of every history."""
-    yield from crawl_requests(context.scheduled_execution_time, warehouse, {"mode": "full"})
+    yield from crawl_requests(context, warehouse, {"mode": "full"})
 
 
-def crawl_requests(at: datetime, warehouse: WarehouseResource, how: Mapping[str, object]) -> Iterator[dg.RunRequest]:
-    """Yield the run that crawls every active account, or several of at most `runtime.accounts_per_run` accounts."""
+def crawl_requests(
+    context: dg.ScheduleEvaluationContext, warehouse: WarehouseResource, how: Mapping[str, object]
+) -> Iterator[dg.RunRequest | dg.SkipReason]:
+    """Yield the run that crawls every active account, or several of at most `runtime.accounts_per_run` accounts.
+
+    None while the last ones are not through: refreshes that take longer than an hour would queue up without end.
+    """
+    if context.instance_ref is not None and _under_way(context.instance, "refresh_orders"):
+        yield dg.SkipReason("the last refresh is not through")
+        return
+    at = context.scheduled_execution_time
     most = runtime.accounts_per_run()
     if most is None:
         yield dg.RunRequest(run_config=_crawl_config(dict.fromkeys(_PARTITIONS, how)))
@@ -89,6 +101,9 @@ def accounts_sensor(context: dg.SensorEvaluationContext, warehouse: WarehouseRes
     with warehouse.engine.begin() as connection:
         change = accounts.sync(connection, settings)
         added = sync_partitions(context.instance, connection)
+    ended = end_abandoned_runs(context.instance)
+    if ended:
+        context.log.warning("Called failed, since their processes are gone: %s", ", ".join(ended))
     return dg.SkipReason(f"{added} partitions added, {change.changed} accounts changed, {change.retired} retired")
 
 
@@ -109,7 +124,8 @@ def fetched_pages_sensor(
         newest, count = connection.execute(waiting).one()
     if not count:
         return dg.SkipReason("every finished crawl is in the facts")
-    busy = _under_way(context.instance, "refresh_orders", "retry_failed_accounts", "load_facts", "replay_marts")
+    crawling = _under_way(context.instance, "refresh_orders", "retry_failed_accounts", queued=False)
+    busy = crawling or _under_way(context.instance, "load_facts", "replay_marts")
     if busy:
         return dg.SkipReason(f"{count} crawls are waiting for {busy} to end")
     # The hour is in the key so that a load that failed is tried again, and a newer crawl is never held up.
@@ -189,14 +205,11 @@ def due_stretches(connection: sa.Connection) -> list[tuple[date, date]]:
     return list(stretches(stale)) if stale else []
 
 
-def _under_way(instance: dg.DagsterInstance, *jobs: str) -> str | None:
-    """Return the name of one of the jobs that has a run queued or going on."""
-    states = [
-        dg.DagsterRunStatus.QUEUED,
-        dg.DagsterRunStatus.NOT_STARTED,
-        dg.DagsterRunStatus.STARTING,
-        dg.DagsterRunStatus.STARTED,
-    ]
+def _under_way(instance: dg.DagsterInstance, *jobs: str, queued: bool = True) -> str | None:
+    """Return the name of one of the jobs that has a run going on, or queued if that counts."""
+    states = [dg.DagsterRunStatus.NOT_STARTED, dg.DagsterRunStatus.STARTING, dg.DagsterRunStatus.STARTED]
+    if queued:
+        states.append(dg.DagsterRunStatus.QUEUED)
     for job in jobs:
         if instance.get_runs(dg.RunsFilter(job_name=job, statuses=states), limit=1):
             return job

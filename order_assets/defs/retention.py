@@ -8,6 +8,7 @@ holds what must stay: the colour, the metadata and the checks of every asset and
 from datetime import UTC, datetime, timedelta
 
 import dagster as dg
+import sqlalchemy as sa
 
 from order_assets.defs.raw.order_pages import QUIET
 from order_assets.defs.resources import WarehouseResource
@@ -21,6 +22,9 @@ def old_events(context: dg.OpExecutionContext, warehouse: WarehouseResource) -> 
     cutoff = datetime.now(UTC) - timedelta(days=days)
     before = {"before": cutoff.replace(tzinfo=None)}  # Dagster stores UTC without saying so
     with warehouse.engine.begin() as connection:
+        if connection.execute(sa.select(sa.func.to_regclass("dagster.event_logs"))).scalar_one() is None:
+            context.log.warning("Dagster's storage is in another database than the orders: nothing is deleted")
+            return
         checks = connection.execute(statement("dagster/purge_checks"), before).rowcount
         events = connection.execute(statement("dagster/purge_events"), before).rowcount
         empty = connection.execute(statement("dagster/empty_runs"), before).scalars().all()

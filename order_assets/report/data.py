@@ -104,6 +104,16 @@ class AccountHealth:
     oldest_success: tuple[str, datetime] | None = None
 
     @property
+    def never_crawled(self) -> int:
+        """How many accounts no crawl has ended for yet."""
+        return sum(by.get("never crawled", 0) for by in self.verdicts.values())
+
+    @property
+    def troubled(self) -> int:
+        """How many accounts' last crawl did not end complete."""
+        return sum(self.reasons.values())
+
+    @property
     def total(self) -> int:
         """How many accounts there are."""
         return sum(self.states.values())

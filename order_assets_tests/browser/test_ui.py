@@ -48,7 +48,7 @@ PAGES = {
     "/assets": ["Materialize selected"],
     "/deployment/locations": ["Loaded"],
     "/health": ["Running"],
-    "/deployment/concurrency": ["No pool limits"],
+    "/deployment/concurrency": ["ktsp_api", "scalev_api"],
     "/config": ["PostgresRunStorage"],
     "/locations/order_assets/resources": ["ktsp", "scalev", "warehouse"],
 }

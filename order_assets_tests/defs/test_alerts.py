@@ -84,6 +84,31 @@ def test_an_alert_that_was_not_delivered_is_sent_again(
     assert installation.sandbox.world.accounts[0].encode() in messages[0]
 
 
+def test_one_broken_way_does_not_repeat_the_other(
+    installation: Installation, context: dg.SensorEvaluationContext
+) -> None:
+    """Without it, a mail server that is down would make the webhook repeat the same news every minute."""
+    installation.sandbox.set_fault(installation.sandbox.world.accounts[0], "sign_in_needed")
+    installation.run("refresh_orders")
+    mailing = 'email_to = ["a@example.com"]\nemail_from = "b@example.com"\nsmtp_host = "127.0.0.1"'
+    with webhook() as (url, bodies), mail_server(b"450 later") as (port, _):
+        _alerts(installation, f'{mailing}\nsmtp_starttls = false\nsmtp_port = {port}\nwebhook = "{url}"')
+        assert "1 account began to fail" in _tick(context)
+        assert _tick(context) == NOTHING
+    assert len(bodies) == 1
+
+
+def test_a_stopped_run_is_no_news(installation: Installation, context: dg.SensorEvaluationContext) -> None:
+    """Without it, each Ctrl-C would send an alert about a hundred healthy accounts."""
+    installation.run("refresh_orders")
+    with installation.engine.begin() as connection:
+        connection.exec_driver_sql(
+            "update ops.crawls set status = 'incomplete', reason = 'timeout',"
+            " reason_words = 'interrupted: the run ended before the crawl did'"
+        )
+    assert _tick(context) == NOTHING
+
+
 def test_thousands_of_failures_are_one_short_alert(
     installation: Installation, context: dg.SensorEvaluationContext
 ) -> None:

@@ -11,6 +11,7 @@ from dagster._core.remote_origin import RegisteredCodeLocationOrigin, RemoteJobO
 
 from order_assets.defs.partitions import KTSP_MEMBERS, SCALEV_CUSTOMERS
 from order_assets.defs.raw.order_pages import KTSP_PAGES, QUIET, SCALEV_PAGES
+from order_assets.defs.resources import ScalevResource
 from order_assets_tests.defs.conftest import Installation
 
 PARTITIONS = {SCALEV_PAGES: SCALEV_CUSTOMERS, KTSP_PAGES: KTSP_MEMBERS}
@@ -102,6 +103,20 @@ def test_a_backfill_of_a_range_marks_only_the_failed(installation: Installation,
     assert found == {key: "FAILED" if key == bad else "MATERIALIZED" for key in keys[1:5]}
 
 
+def queue(installation: Installation, key: str, backfill: str) -> str:
+    """Put a run of one account of a backfill into the queue, as the daemon does; return its id."""
+    job = installation.repository.get_job("__ASSET_JOB")
+    repository = RemoteRepositoryOrigin(RegisteredCodeLocationOrigin("order_assets"), "__repository__")
+    return installation.instance.create_run_for_job(
+        job,
+        tags={"dagster/partition": key, "dagster/backfill": backfill},
+        asset_selection=frozenset({SCALEV_PAGES}),
+        run_config=QUIET,
+        status=dg.DagsterRunStatus.QUEUED,
+        remote_job_origin=RemoteJobOrigin(repository, job.name),
+    ).run_id
+
+
 @pytest.mark.parametrize("most", [None, 2])
 def test_a_backfill_over_scattered_accounts_is_one_run(
     installation: Installation, bad: str, monkeypatch: pytest.MonkeyPatch, most: int | None
@@ -113,30 +128,31 @@ def test_a_backfill_over_scattered_accounts_is_one_run(
     assert colours(installation, SCALEV_PAGES) == {}
     scattered = keys[::2]
     assert bad in scattered[1:]
-    job = installation.repository.get_job("__ASSET_JOB")
-    location = RegisteredCodeLocationOrigin("order_assets")
-    origin = RemoteJobOrigin(RemoteRepositoryOrigin(location, "__repository__"), job.name)
-
-    def queue(key: str, backfill: str) -> str:
-        tags = {"dagster/partition": key, "dagster/backfill": backfill}
-        return installation.instance.create_run_for_job(
-            job,
-            tags=tags,
-            asset_selection=frozenset({SCALEV_PAGES}),
-            run_config=QUIET,
-            status=dg.DagsterRunStatus.QUEUED,
-            remote_job_origin=origin,
-        ).run_id
-
-    siblings = [queue(key, "mine") for key in scattered[1:]]
-    other = queue(keys[1], "another")
+    siblings = [queue(installation, key, "mine") for key in scattered[1:]]
+    other = queue(installation, keys[1], "another")
     result = installation.materialize(SCALEV_PAGES, scattered[0], scattered[0], tags={"dagster/backfill": "mine"})
-    taken = len(siblings) if most is None else most - 1
     left = installation.instance.get_runs(dg.RunsFilter(statuses=[dg.DagsterRunStatus.QUEUED]), ascending=True)
-    assert [run.run_id for run in left] == [*siblings[taken:], other], "what is left is another's"
-    crawled = scattered[: 1 + taken]
-    assert not result.success
+    waiting = [other] if most is None else [*siblings, other]
+    assert [run.run_id for run in left] == waiting, "what is left is another's, or for other workers"
+    crawled = scattered if most is None else scattered[:1]
+    assert result.success is (bad not in crawled)
     assert colours(installation, SCALEV_PAGES) == {key: "FAILED" if key == bad else "MATERIALIZED" for key in crawled}
+
+
+def test_a_backfill_run_that_is_stopped_leaves_the_others_in_the_queue(
+    installation: Installation, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Without it, accounts whose run was taken along would be crawled by nobody, and nobody would know."""
+    keys = accounts_of(installation, SCALEV_PAGES)
+    assert colours(installation, SCALEV_PAGES) == {}
+    sibling = queue(installation, keys[2], "mine")
+
+    def stopped(*_: object) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(ScalevResource, "crawl", stopped)
+    installation.materialize(SCALEV_PAGES, keys[0], keys[0], tags={"dagster/backfill": "mine"})
+    assert installation.instance.get_run_by_id(sibling) is not None
 
 
 def test_an_accounts_partition_says_what_the_crawl_found(installation: Installation) -> None:

@@ -56,10 +56,10 @@ def _spec(key: dg.AssetKey, partitions: dg.PartitionsDefinition[str], group: str
     pool="scalev_api",
 )
 def scalev_order_pages(
-    context: dg.AssetExecutionContext, config: CrawlConfig, scalev: ScalevResource, warehouse: WarehouseResource
+    context: dg.AssetExecutionContext, config: CrawlConfig, scalev: ScalevResource
 ) -> Iterator[dg.Output[None]]:
     """Crawl the chosen customers."""
-    yield from crawl(context, SCALEV_PAGES, scalev, rounds(context, warehouse.engine), config)
+    yield from crawl(context, SCALEV_PAGES, scalev, rounds(context), config)
 
 
 @dg.multi_asset(
@@ -69,10 +69,10 @@ def scalev_order_pages(
     pool="ktsp_api",
 )
 def ktsp_order_pages(
-    context: dg.AssetExecutionContext, config: CrawlConfig, ktsp: KtspResource, warehouse: WarehouseResource
+    context: dg.AssetExecutionContext, config: CrawlConfig, ktsp: KtspResource
 ) -> Iterator[dg.Output[None]]:
     """Crawl the chosen members."""
-    yield from crawl(context, KTSP_PAGES, ktsp, rounds(context, warehouse.engine), config)
+    yield from crawl(context, KTSP_PAGES, ktsp, rounds(context), config)
 
 
 class AccountsConfig(CrawlConfig):

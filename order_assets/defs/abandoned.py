@@ -1,0 +1,63 @@
+"""Runs whose process is gone without a word: killed, out of memory, or the machine stopped.
+
+Dagster's default launcher cannot tell (its run monitoring asks launchers, and this one has no answer), so such a run
+would be called started for ever, hold its pool slots, and keep the next ones waiting. `accounts_sensor` looks for them.
+"""
+
+import json
+import os
+import socket
+from collections.abc import Mapping
+from pathlib import Path
+
+import dagster as dg
+
+PROCESS_TAG = "order_assets/process"
+_SERVER_TAG = ".dagster/grpc_info"  # of the code server that started the run; Dagster's own, without a public name
+_UNFINISHED = [dg.DagsterRunStatus.STARTING, dg.DagsterRunStatus.STARTED, dg.DagsterRunStatus.CANCELING]
+
+
+def this_process() -> str:
+    """Return what tells this process from every other one, before and after it: host, number and time of start."""
+    return f"{socket.gethostname()} {os.getpid()} {_started_at(os.getpid())}"
+
+
+def end_abandoned_runs(instance: dg.DagsterInstance) -> list[str]:
+    """Call runs failed whose process on this machine is gone; return their ids. Dagster's retries take them up."""
+    ended = []
+    for run in instance.get_runs(dg.RunsFilter(statuses=_UNFINISHED)):
+        if _is_gone(run.tags):
+            instance.report_run_failed(run, "The process of this run is gone. What it committed stays.")
+            ended.append(run.run_id)
+    return ended
+
+
+def _is_gone(tags: Mapping[str, str]) -> bool:
+    if PROCESS_TAG in tags:
+        host, pid, started = tags[PROCESS_TAG].rsplit(" ", 2)
+        return host == socket.gethostname() and _started_at(int(pid)) != started
+    try:
+        path = json.loads(tags.get(_SERVER_TAG, "{}")).get("socket")
+    except ValueError:
+        return False
+    return path is not None and not _listens(path)
+
+
+def _started_at(pid: int) -> str:
+    """Return when a process started, in the kernel's ticks; empty if there is none, or it has ended."""
+    try:
+        fields = Path(f"/proc/{pid}/stat").read_text(encoding="utf-8").rpartition(")")[2].split()
+    except OSError:
+        return ""
+    return "" if fields[0] in "ZX" else fields[19]
+
+
+def _listens(path: str) -> bool:
+    with socket.socket(socket.AF_UNIX) as probe:
+        try:
+            probe.connect(path)
+        except (FileNotFoundError, ConnectionRefusedError):
+            return False
+        except OSError:
+            return True  # busy, or not ours to ask
+    return True

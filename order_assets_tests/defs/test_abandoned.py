@@ -1,0 +1,58 @@
+"""Runs whose process is gone are called failed; runs that are at work, here or elsewhere, are left alone."""
+
+from __future__ import annotations
+
+import json
+import os
+import socket
+import subprocess
+import sys
+from pathlib import Path
+
+import dagster as dg
+
+from order_assets.defs.abandoned import PROCESS_TAG, end_abandoned_runs, this_process
+from order_assets_tests.defs.conftest import Installation
+
+SERVER_TAG = ".dagster/grpc_info"
+
+
+def started(installation: Installation, tags: dict[str, str]) -> str:
+    """Note a run that was started with these tags."""
+    job = installation.repository.get_job("refresh_orders")
+    return installation.instance.create_run_for_job(job, tags=tags, status=dg.DagsterRunStatus.STARTED).run_id
+
+
+def ended_process() -> str:
+    """Return the tag of a process that has ended."""
+    words = "from order_assets.defs.abandoned import this_process; print(this_process())"
+    command = [sys.executable, "-c", words]
+    return subprocess.run(command, capture_output=True, text=True, check=True).stdout.strip()  # noqa: S603 - our own
+
+
+def test_runs_of_processes_that_are_gone_are_called_failed(installation: Installation, tmp_path: Path) -> None:
+    """Without it, a killed run would hold its place for ever, and every later crawl would wait in the queue."""
+    instance = installation.instance
+    killed = started(installation, {PROCESS_TAG: ended_process()})
+    number_taken_again = started(installation, {PROCESS_TAG: f"{socket.gethostname()} {os.getpid()} 1"})
+    served = started(installation, {SERVER_TAG: json.dumps({"host": "localhost", "socket": str(tmp_path / "gone")})})
+    assert set(end_abandoned_runs(instance)) == {killed, number_taken_again, served}
+    for run_id in (killed, number_taken_again, served):
+        run = instance.get_run_by_id(run_id)
+        assert run is not None
+        assert run.status is dg.DagsterRunStatus.FAILURE
+    assert end_abandoned_runs(instance) == []
+
+
+def test_runs_at_work_are_left_alone(installation: Installation, tmp_path: Path) -> None:
+    """Without it, a tick of a sensor would end the crawl of a night."""
+    path = str(tmp_path / "server")
+    with socket.socket(socket.AF_UNIX) as server:
+        server.bind(path)
+        server.listen()
+        started(installation, {PROCESS_TAG: this_process()})
+        started(installation, {PROCESS_TAG: "another-host 1 1"})
+        started(installation, {SERVER_TAG: json.dumps({"host": "localhost", "socket": path})})
+        started(installation, {SERVER_TAG: json.dumps({"host": "elsewhere", "port": 4000})})
+        started(installation, {})
+        assert end_abandoned_runs(installation.instance) == []
