@@ -241,10 +241,11 @@ def test_everything_follows_by_itself(page: Page, dev: Dev, picture: Picture) ->
     assert dev.scalar("select count(*) from marts.revenue_monthly") > 0
 
 
+@pytest.mark.usefixtures("one_red_partition")
 def test_a_picture_is_visible(page: Page, dev: Dev, picture: Picture) -> None:
     """Without it, the UI's sanitizer or a change of ours could turn every plot into a line of text."""
     wait_until(lambda: dev.scalar("select count(*) from marts.revenue_monthly"), "summaries")
-    open_asset(page, "marts/revenue_monthly", "overview")
+    page.goto("/assets/marts/revenue_monthly?view=overview")
     glances = page.locator('img[alt="net sales by month"]')
     expect(glances.first).to_be_visible()
     assert glances.first.evaluate("image => image.complete && image.naturalWidth") == 240
@@ -256,6 +257,7 @@ def test_a_picture_is_visible(page: Page, dev: Dev, picture: Picture) -> None:
     picture(page, "plot")
 
 
+@pytest.mark.usefixtures("one_red_partition")
 def test_the_report_follows_and_reads_without_a_network(page: Page, dev: Dev, picture: Picture) -> None:
     """Without it, people who do not use this UI would read old numbers, or a page with holes."""
     wait_until(lambda: dev.scalar("select count(*) from marts.customer_cohort_monthly"), "summaries")
