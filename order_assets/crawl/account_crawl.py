@@ -120,7 +120,7 @@ class AccountCrawl:
         await self.ledger.keep(self.account, begun.crawl_id, page)
 
     async def _advance(self, content: bytes, facts: PageFacts) -> Verdict | None:
-        if not self.is_known:
+        if self.head is None and not self.is_known:
             return self._take(content, facts)
         return await asyncio.to_thread(self._take, content, facts)
 
@@ -129,7 +129,7 @@ class AccountCrawl:
         self.last_items = len(facts.keys)
         walk = self.walker.walk
         ended = walk.advance(facts)
-        if not self.is_known:
+        if self.head is None and not self.is_known:
             return ended  # nothing to compare with
         try:
             page = glance(self.account.source_system, content, self.account.source_account)
