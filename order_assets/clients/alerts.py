@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import smtplib
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -10,6 +11,7 @@ from email.message import EmailMessage
 import httpx
 
 _SECONDS = 20.0
+logging.getLogger("httpx").setLevel(logging.WARNING)  # below that it logs addresses, and a webhook's is a secret
 
 
 class AlertError(RuntimeError):
