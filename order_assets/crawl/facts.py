@@ -5,9 +5,11 @@ The derivation itself is in `domain`, the statements are in `warehouse.load`.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from datetime import datetime
+from itertools import zip_longest
 
 import sqlalchemy as sa
 from sqlalchemy.dialects.postgresql import ARRAY
@@ -21,7 +23,7 @@ from order_assets.settings import Settings
 from order_assets.warehouse.ledger_schema import accounts, crawls, order_pages, page_keys, vanished_orders
 from order_assets.warehouse.load import FactsLoad, LoadCounts
 
-BATCH_ORDERS = 5_000  # orders per transaction: bounds memory, and is large enough for set-based work to pay
+BATCH_ORDERS = 10_000  # orders per transaction: bounds memory, and is large enough for set-based work to pay
 _FRAME_ORDERS = 5_000
 _SERVER_TROUBLE = {"08", "25", "40", "42", "53", "55", "57", "58", "XX"}  # classes of SQLSTATE that no page can cause
 _DERIVE: dict[str, Callable[[Sequence[Page], Policy, str], Frames]] = {"scalev": scalev.derive, "ktsp": ktsp.derive}
@@ -56,29 +58,53 @@ def load_pending(
 ) -> LoadCounts:
     """Load every finished crawl that is not in the facts yet, oldest first; return what that did.
 
-    Each batch is one transaction and holds whole crawls, so a reader never sees half an account.
+    Each batch is one transaction and holds whole crawls, so a reader never sees half an account. While the server
+    merges a batch, the next one is derived here.
     """
     vault = Vault(settings.keys.encryption)
     total = LoadCounts()
     with engine.connect() as connection:
         pending = fetched(connection, crawls.c.loaded_at.is_(None))
-    for batch in batches(pending, BATCH_ORDERS):
-        try:
-            counts = _load(engine, batch, vault, settings, run_id)
-        except Exception as error:
-            if is_of_the_database(error):
-                raise
-            counts = _load_one_by_one(engine, batch, vault, settings, run_id)
-        total += counts
-        on_batch(counts)
+    todo = list(batches(pending, BATCH_ORDERS))
+
+    def derive(batch: Sequence[int]) -> list[Frames]:
+        with engine.connect() as connection:
+            return list(frames_of(connection, batch, vault, settings))
+
+    with ThreadPoolExecutor(max_workers=1, thread_name_prefix="derive") as ahead:
+        coming = [ahead.submit(derive, batch) for batch in todo[:1]]
+        for batch, following in zip_longest(todo, todo[1:]):
+            derived = coming.pop()
+            try:
+                frames = derived.result()
+                coming = [ahead.submit(derive, following)] if following else []
+                counts = _load(engine, batch, vault, settings, run_id, frames)
+            except Exception as error:
+                if is_of_the_database(error):
+                    raise
+                counts = _load_one_by_one(engine, batch, vault, settings, run_id)
+                # Derived anew: what was derived ahead took this batch for loaded.
+                coming = [ahead.submit(derive, following)] if following else []
+            total += counts
+            on_batch(counts)
     return total
 
 
-def _load(engine: sa.Engine, batch: Sequence[int], vault: Vault, settings: Settings, run_id: str) -> LoadCounts:
+def _load(
+    engine: sa.Engine,
+    batch: Sequence[int],
+    vault: Vault,
+    settings: Settings,
+    run_id: str,
+    derived: Iterable[Frames] | None = None,
+) -> LoadCounts:
+    """Load a batch in one transaction; `derived`: its frames, if they are at hand."""
     with engine.begin() as connection:
         load = FactsLoad(connection)
-        waiting = _still_pending(connection, batch)  # another load may have come first and taken some
-        for frames in frames_of(connection, waiting, vault, settings):
+        waiting = _still_pending(connection, batch)
+        if derived is None or waiting != sorted(batch):  # another load came first and took some
+            derived = frames_of(connection, waiting, vault, settings)
+        for frames in derived:
             load.add(frames)
         return load.merge(waiting, run_id)
 

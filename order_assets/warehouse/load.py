@@ -1,15 +1,16 @@
-"""Frames into facts: COPY into temporary stages, then set-based statements, all in the caller's transaction.
+"""Frames into facts: orders by way of a temporary stage and set-based statements, what belongs to them by COPY.
 
-One load runs at a time (an advisory lock), readers see the facts before or after it. Rows that do not differ are not
-written, so loading the same pages twice changes nothing.
+One load runs at a time (an advisory lock), in the caller's transaction: readers see the facts before or after it. Rows
+that do not differ are not written, so loading the same pages twice changes nothing.
 """
 
 from __future__ import annotations
 
 import io
 from collections import Counter
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from collections.abc import Set as AbstractSet
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import date
 from typing import Any
@@ -76,21 +77,27 @@ STAGE_ORDERS = _stage(
     _FETCHED_AT,
     leave_out=_DECIDED_HERE,
 )
-STAGE_LINES = _stage("stage_lines", fact_schema.order_line_facts, *_VERSION)
-STAGE_EVENTS = _stage("stage_events", fact_schema.order_status_events, *_VERSION)
-STAGE_LIFECYCLES = _stage("stage_lifecycles", schema.order_lifecycle, *_VERSION)
-STAGE_DISCOUNTS = _stage("stage_discounts", schema.discount_facts, *_VERSION)
+STAGE_EVENTS = _stage("stage_events", fact_schema.order_status_events)
 STAGE_STORES = _stage("stage_stores", schema.dim_store, _FETCHED_AT, leave_out=_DIMENSION_TIMES)
 STAGE_CUSTOMERS = _stage("stage_customers", schema.dim_customer, _FETCHED_AT, leave_out=_DIMENSION_TIMES)
-_STAGES: tuple[tuple[sa.Table, Callable[[Frames], pd.DataFrame]], ...] = (
-    (STAGE_ORDERS, lambda frames: frames.orders),
-    (STAGE_LINES, lambda frames: frames.lines),
-    (STAGE_EVENTS, lambda frames: frames.events),
-    (STAGE_LIFECYCLES, lambda frames: frames.lifecycles),
-    (STAGE_DISCOUNTS, lambda frames: frames.discounts),
-    (STAGE_STORES, lambda frames: frames.stores),
-    (STAGE_CUSTOMERS, lambda frames: frames.customers),
+_OF_ORDERS: tuple[tuple[sa.Table, Callable[[Frames], pd.DataFrame]], ...] = (
+    (fact_schema.order_line_facts, lambda frames: frames.lines),
+    (schema.order_lifecycle, lambda frames: frames.lifecycles),
+    (schema.discount_facts, lambda frames: frames.discounts),
 )
+"""Tables that hold of an order exactly what its newest version says."""
+
+
+CHANGED_ORDERS = sa.Table(
+    "changed_orders",
+    sa.MetaData(),
+    sa.Column("order_key", sa.Text(), primary_key=True),
+    sa.Column("is_new", sa.Boolean(), nullable=False),
+    *(sa.Column(c.name, c.type) for c in _VERSION),
+    prefixes=["TEMPORARY"],
+    postgresql_on_commit="DROP",
+)
+"""The orders that a load wrote, with the version that was written, if it is one of its pages."""
 
 
 class FactsLoad:
@@ -105,31 +112,35 @@ class FactsLoad:
         self._connection = connection
         self._is_replay = is_replay
         self._staged = 0
+        self._held: list[Frames] = []
         self._unknown: Counter[tuple[str, str, str]] = Counter()
         lock(connection)
-        for table, _ in _STAGES:
+        for table in (STAGE_ORDERS, STAGE_EVENTS, STAGE_STORES, STAGE_CUSTOMERS):
             table.create(connection)
 
     def add(self, frames: Frames) -> None:
-        """Copy the frames into the stages."""
+        """Stage the orders and the dimensions; what belongs to an order is held until it is known which are written."""
         self._staged += len(frames.orders)
+        self._held.append(frames)
         if len(frames.orders):
             system = str(frames.orders["source_system"].iloc[0])
             for (field, value), count in frames.unknown.items():
                 self._unknown[system, field, value] += count
-        for table, frame_of in _STAGES:
-            copy(self._connection, table, frame_of(frames))
+        copy(self._connection, STAGE_ORDERS, frames.orders)
+        copy(self._connection, STAGE_STORES, frames.stores)
+        copy(self._connection, STAGE_CUSTOMERS, frames.customers)
 
     def merge(self, crawl_ids: Sequence[int], run_id: str) -> LoadCounts:
         """Bring the facts up to date with the stages and mark the crawls as loaded."""
         run = self._connection.execute
         counts = LoadCounts()
-        run(sa.text("create temporary table changed_orders (order_key text primary key, is_new bool) on commit drop"))
+        CHANGED_ORDERS.create(self._connection)
         run(statement("load/accepted_orders"))
         run(statement("load/stale_payloads"))
         vanished = run(statement("load/any_vanished"), {"crawl_ids": list(crawl_ids)}).scalar_one()
         if self._staged or vanished:
-            run(sa.text("analyze accepted_orders"))
+            # Only what is joined: of wide rows, each further column costs as much as the merge of it.
+            run(sa.text("analyze accepted_orders (order_key, source_system, partition_key, customer_key)"))
             run(statement("load/dim_store"))
             run(statement("load/dim_customer"))
             run(statement("load/prior_versions"))
@@ -137,13 +148,8 @@ class FactsLoad:
                 restatements.remember(self._connection, crawl_ids)
             run(_upsert_orders(rewrite=self._is_replay), {"run_id": run_id})
             run(statement("load/member_conflicts"))
-            run(sa.text("analyze changed_orders, stage_lines, stage_events"))
-            run(_replace_lifecycles())
-            run(statement("load/replace_discounts"))
-            run(statement("load/delete_lines"))
-            run(statement("load/insert_lines"))
-            run(statement("load/delete_events"))
-            run(statement("load/insert_events"))
+            run(sa.text("analyze changed_orders"))
+            self._write_what_belongs()
             run(statement("load/lineage"))
             run(statement("load/account_customers"))
             run(statement("load/adopt_orders"))
@@ -159,6 +165,34 @@ class FactsLoad:
         self._note_unknown(crawl_ids)
         run(statement("load/finish_crawls"), {"crawl_ids": list(crawl_ids)})
         return counts
+
+    def _write_what_belongs(self) -> None:
+        """Replace lines, milestones, discounts and events of the orders that were written."""
+        connection = self._connection
+        columns = [c for c in CHANGED_ORDERS.columns if c.name != "order_key"]
+        rows = connection.execute(sa.select(*columns)).all()
+        written = pd.DataFrame(rows, columns=[c.name for c in columns])
+        before = written[~written["is_new"].astype(bool)]
+        if len(before):
+            for table, _ in _OF_ORDERS:
+                of_known = sa.and_(table.c.order_key == CHANGED_ORDERS.c.order_key, ~CHANGED_ORDERS.c.is_new)
+                connection.execute(sa.delete(table).where(of_known))
+        with _references_known(connection):
+            for frames in self._held:
+                complete = len(written) == self._staged  # each row of the stage was written
+                for table, frame_of in _OF_ORDERS:
+                    copy(connection, table, frame_of(frames) if complete else _of(frame_of(frames), written))
+                if len(before):
+                    copy(connection, STAGE_EVENTS, _of(frames.events, before))
+                    copy(connection, fact_schema.order_status_events, _of(frames.events, written.drop(before.index)))
+                else:
+                    events = frames.events if complete else _of(frames.events, written)
+                    copy(connection, fact_schema.order_status_events, events)
+        self._held.clear()
+        if len(before):
+            connection.execute(sa.text("analyze stage_events"))
+            connection.execute(statement("load/delete_events"))
+            connection.execute(statement("load/insert_events"))
 
     def _note_unknown(self, crawl_ids: Sequence[int]) -> None:
         """Add what the APIs sent beyond their documents to `ops.unknown_fields`."""
@@ -225,6 +259,28 @@ def copy(connection: sa.Connection, table: sa.Table, frame: pd.DataFrame) -> Non
         sink.write(buffer.getbuffer())
 
 
+@contextmanager
+def _references_known(connection: sa.Connection) -> Iterator[None]:
+    """Spare the server to look up the order of each row, where it lets us: they were written a moment ago.
+
+    The look-ups are half of the cost of these rows. Check 4 (`references_resolve`) proves them after each load.
+    """
+    may = sa.func.has_parameter_privilege("session_replication_role", "set")
+    spared = connection.execute(sa.select(may)).scalar_one()
+    if spared:
+        connection.execute(sa.text("set local session_replication_role = replica"))
+    yield
+    if spared:  # an error needs no such care, since it undoes the transaction, and the setting with it
+        connection.execute(sa.text("set local session_replication_role = origin"))
+
+
+def _of(frame: pd.DataFrame, versions: pd.DataFrame) -> pd.DataFrame:
+    """Return the rows that belong to one of the versions, which are named by the columns of `_VERSION`."""
+    place = [c.name for c in _VERSION]
+    wanted = pd.MultiIndex.from_frame(versions[place].astype("int64"))
+    return frame[pd.MultiIndex.from_frame(frame[place].astype("int64")).isin(wanted)]
+
+
 def _upsert_orders(*, rewrite: bool) -> sa.Insert:
     """Insert or update by the rule of model.md 1.6, and note which orders it wrote.
 
@@ -234,12 +290,23 @@ def _upsert_orders(*, rewrite: bool) -> sa.Insert:
     accepted = sa.table("accepted_orders", *(sa.column(c.name, c.type) for c in STAGE_ORDERS.columns))
     from_page = [c.name for c in facts.columns if c.name not in _DECIDED_HERE]
     seen = {"first_seen_at", "last_seen_at", "last_changed_at"}
+    # Right for a customer whose orders all come at once; load/order_sequence puts the others right.
+    is_revenue = sa.and_(
+        accepted.c.recognition_state == "recognised",
+        accepted.c.is_money_reportable,
+        sa.not_(accepted.c.is_deleted_at_source),
+    )
+    rank = sa.func.row_number().over(
+        partition_by=[accepted.c.source_system, accepted.c.currency_code, accepted.c.customer_key, is_revenue],
+        order_by=[accepted.c.ordered_at, accepted.c.source_order_id],
+    )
     rows = sa.select(
         *(accepted.c[name] for name in from_page),
         *(accepted.c.fetched_at.label(name) for name in sorted(seen)),
         sa.bindparam("run_id", type_=sa.Text()).label("run_id"),
+        sa.case((is_revenue, rank)).label("customer_order_seq"),
     )
-    upsert = insert(facts).from_select([*from_page, *sorted(seen), "run_id"], rows)
+    upsert = insert(facts).from_select([*from_page, *sorted(seen), "run_id", "customer_order_seq"], rows)
     new = upsert.excluded
     same_clock = sa.or_(
         new.source_updated_at == facts.c.source_updated_at,
@@ -270,26 +337,7 @@ def _upsert_orders(*, rewrite: bool) -> sa.Insert:
         .returning(facts.c.order_key, sa.literal_column("xmax = 0").label("is_new"))
         .cte("written")
     )
-    changed = sa.table("changed_orders", sa.column("order_key"), sa.column("is_new"))
-    return sa.insert(changed).from_select(["order_key", "is_new"], sa.select(written.c.order_key, written.c.is_new))
-
-
-def _replace_lifecycles() -> sa.Insert:
-    """Insert or update the snapshot of each changed order."""
-    table = schema.order_lifecycle
-    names = [c.name for c in table.columns]
-    stage = sa.table("stage_lifecycles", *(sa.column(c.name, c.type) for c in STAGE_LIFECYCLES.columns))
-    accepted = sa.table(
-        "accepted_orders", *(sa.column(n) for n in ("order_key", "crawl_id", "page_number", "position"))
+    versions = sa.select(written.c.order_key, written.c.is_new, *(accepted.c[c.name] for c in _VERSION)).join(
+        accepted, accepted.c.order_key == written.c.order_key
     )
-    changed = sa.table("changed_orders", sa.column("order_key"))
-    same_version = sa.and_(*(stage.c[c.name] == accepted.c[c.name] for c in accepted.columns))
-    rows = (
-        sa.select(*(stage.c[name] for name in names))
-        .join(accepted, same_version)
-        .join(changed, changed.c.order_key == stage.c.order_key)
-    )
-    upsert = insert(table).from_select(names, rows)
-    return upsert.on_conflict_do_update(
-        index_elements=[table.c.order_key], set_={name: upsert.excluded[name] for name in names}
-    )
+    return sa.insert(CHANGED_ORDERS).from_select([c.name for c in CHANGED_ORDERS.columns], versions)

@@ -246,6 +246,11 @@ order_facts = sa.Table(
     sa.Index(None, "order_date", "store_key", "currency_code"),
     sa.Index(None, "recognised_date"),
     sa.Index(None, "customer_key", "ordered_at"),
+    # So that a load finds the few orders that may find their customer, without reading all.
+    sa.Index(
+        "order_facts_customer_missing_idx", "order_key",
+        postgresql_where=sa.text("anomaly_codes @> '{customer_missing}'::text[]"),
+    ),
     schema="marts",
     comment="One row per source order, current state. Money of different currencies must not be added",
 )  # fmt: skip

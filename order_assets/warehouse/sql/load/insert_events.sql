@@ -1,13 +1,10 @@
--- Events of changed orders: what the accepted version tells, and our own sighting of a status that differs from the
--- load before, where the source tells of no entry into it since. It is dated by the source's own clock; without one
--- there is none. The same status in the same second is one event, and the source's word stands before ours.
+-- Events of orders that changed: what the accepted version tells, and our own sighting of a status that differs from
+-- the load before, where the source tells of no entry into it since. It is dated by the source's own clock; without one
+-- there is none. The same status in the same second is one event, and the source's word stands before ours. A new order
+-- has no load before: what the source tells of it goes into the table as it is.
 with told as (
     select s.order_key, s.event_dimension, s.status, s.occurred_at, s.event_source, s.actor_kind
     from stage_events as s
-    inner join changed_orders as c on c.order_key = s.order_key
-    inner join accepted_orders as a
-        on a.order_key = s.order_key and a.crawl_id = s.crawl_id and a.page_number = s.page_number
-        and a.position = s.position
 ),
 
 seen as (
