@@ -86,9 +86,9 @@ def histories(base_url: str, scalev: list, ktsp: list):
     @dlt.transformer(
         data_from=members,
         write_disposition="merge",
-        primary_key="orderCode",
+        primary_key="order_code",
         parallelized=True,
-        columns={name: DECIMAL for name in ("originalAmount", "discountAmount", "paymentAmount")},
+        columns={name: DECIMAL for name in ("original_amount", "discount_amount", "payment_amount")},
     )
     def ktsp_orders(member):
         number = 0

@@ -44,6 +44,7 @@ from order_assets.warehouse.engine import WarehouseError
 if TYPE_CHECKING:
     from order_assets.crawl.ledger import CrawlResult
     from order_assets.refresh import Outcome
+    from order_assets.warehouse.checks import Findings
 
 app = typer.Typer(
     help="Order histories of many Scalev customers and KTSP members, as facts and summaries in PostgreSQL.",
@@ -150,7 +151,7 @@ def run(  # noqa: PLR0913 - the choices of the command
     except (KeyboardInterrupt, refresh.Interrupted):
         stop("Stopped. What was committed stays; the next run goes on from there.", FAILED)
     print_json(_as_document(outcome)) if as_json else _print_outcome(outcome)
-    _report(engine, settings)
+    _report(engine, settings, outcome.findings)
     engine.dispose()
     if outcome.unfinished:
         err.print(
@@ -308,10 +309,10 @@ class _Progress:
         err.print(words[name])
 
 
-def _report(engine: sa.Engine, settings: Settings) -> None:
+def _report(engine: sa.Engine, settings: Settings, known: Findings) -> None:
     path = report_file()
     try:
-        cli_report.write_report(engine, settings, path)
+        cli_report.write_report(engine, settings, path, known)
     except Exception as error:  # noqa: BLE001 - the data are there; a report that cannot be made must not hide that
         warn([f"{path}: cannot make the report ({type(error).__name__}); try: order-assets report"])
     else:
@@ -356,7 +357,9 @@ def _print_outcome(outcome: Outcome) -> None:
 
 
 def _as_document(outcome: Outcome) -> dict[str, object]:
-    return {**dataclasses.asdict(outcome), "complete": len(outcome.accounts) - len(outcome.unfinished)}
+    document = dataclasses.asdict(dataclasses.replace(outcome, findings={}))
+    del document["findings"]  # Dagster keeps them, by asset and run
+    return {**document, "complete": len(outcome.accounts) - len(outcome.unfinished)}
 
 
 if __name__ == "__main__":

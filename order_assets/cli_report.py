@@ -12,10 +12,11 @@ import typer
 from order_assets.cli_common import FAILED, open_engine, open_settings, stop
 from order_assets.report.location import report_file
 from order_assets.settings import Settings
+from order_assets.warehouse.checks import Findings
 
 
-def write_report(engine: sa.Engine, settings: Settings, path: Path) -> None:
-    """Write the report of the data as they are now.
+def write_report(engine: sa.Engine, settings: Settings, path: Path, known: Findings | None = None) -> None:
+    """Write the report of the data as they are now; `known`: what checks found a moment ago.
 
     Raises:
         OSError: the file cannot be written.
@@ -23,7 +24,7 @@ def write_report(engine: sa.Engine, settings: Settings, path: Path) -> None:
     from order_assets.report import page  # takes its time to import
 
     with engine.connect() as connection:
-        html = page.page(connection, settings.accounts.checks.model_dump(), datetime.now(UTC))
+        html = page.page(connection, settings.accounts.checks.model_dump(), datetime.now(UTC), known)
     page.write(path, html)
 
 

@@ -19,10 +19,13 @@ from order_assets.crawl.ledger import CrawlResult
 from order_assets.definitions import defs
 from order_assets.defs.abandoned import PROCESS_TAG, end_abandoned_runs, this_process
 from order_assets.defs.automation import as_of_config, due_stretches, month_range, sync_partitions
+from order_assets.defs.checks.quality import last_findings
+from order_assets.defs.connections import keep_connections
 from order_assets.defs.raw.order_pages import QUIET
 from order_assets.report.tables import Totals, totals
 from order_assets.settings import Settings
 from order_assets.warehouse import summaries
+from order_assets.warehouse.checks import Findings
 from order_assets.warehouse.ledger_schema import crawls
 
 SOURCES = ("scalev", "ktsp")
@@ -58,12 +61,13 @@ class AccountOutcome:
 
 @dataclass(frozen=True, slots=True)
 class Outcome:
-    """What a run did and what the data say now."""
+    """What a run did and what the data say now; `findings`: what the checks found."""
 
     accounts: tuple[AccountOutcome, ...]
     revenue: tuple[Totals, ...]
     months_recomputed: tuple[date, ...]
     run_ids: tuple[str, ...]
+    findings: Findings
 
     @property
     def unfinished(self) -> tuple[AccountOutcome, ...]:
@@ -113,6 +117,7 @@ def refresh(  # noqa: PLR0913 - the choices of the command, all by name
     as_of = as_of or datetime.now(UTC).date()
     repository = defs().get_repository_def()
     instance = dg.DagsterInstance.get()
+    keep_connections(instance)
     end_abandoned_runs(instance)
     with engine.begin() as connection:
         accounts.sync(connection, settings)
@@ -150,6 +155,7 @@ def refresh(  # noqa: PLR0913 - the choices of the command, all by name
         revenue=_totals(engine),
         months_recomputed=tuple(stale),
         run_ids=tuple(run_ids),
+        findings=last_findings(instance),
     )
 
 

@@ -196,13 +196,12 @@ def as_of_config(as_of: date) -> dict[str, object]:
 def due_stretches(connection: sa.Connection) -> list[tuple[date, date]]:
     """Return the stretches of months to recompute, as first and last month; none if no facts changed.
 
-    The first time it is every month there is a partition for: that costs no more than the months with orders, and a
-    partition that stays missing afterwards means something.
+    The first time it is one stretch, up to the newest month there is a partition for: Dagster then shows as missing
+    only what lies before the first order, and whatever is missing later means something.
     """
     stale = sorted({m for name in summaries.MONTHLY_TABLES for m in summaries.stale_months(connection, name)})
     if stale and summaries.is_first_time(connection):
-        every = [date.fromisoformat(key) for key in MONTHS.get_partition_keys()]
-        return [(every[0], every[-1])]
+        return [(stale[0], date.fromisoformat(MONTHS.get_partition_keys()[-1]))]
     return list(stretches(stale)) if stale else []
 
 

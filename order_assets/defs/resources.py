@@ -15,6 +15,7 @@ from pydantic import Field
 from order_assets import runtime
 from order_assets.crawl import accounts, installation
 from order_assets.crawl.run import OnResult, crawl_accounts
+from order_assets.defs.connections import keep_connections
 from order_assets.settings import Settings, SourceSystem
 
 
@@ -55,6 +56,11 @@ class WarehouseResource(dg.ConfigurableResource[None]):
             installation.check(connection, settings)
             accounts.sync(connection, settings)
         return settings
+
+    def setup_for_execution(self, context: dg.InitResourceContext) -> None:
+        """Keep the process's connections to Dagster's storage open during the run."""
+        if context.instance is not None:
+            keep_connections(context.instance)
 
     def teardown_after_execution(self, context: dg.InitResourceContext) -> None:
         """Close the connections."""

@@ -58,7 +58,15 @@ def integer(values: Iterable[Any], limit: int = INT4_MAX) -> pd.Series:
 
     The limit is that of PostgreSQL's int, or `INT8_MAX` for its bigint.
     """
-    return series(pa.array([_as_integer(value, limit) for value in values], pa.int64()))
+    items = values if isinstance(values, Sequence) else list(values)
+    try:
+        array = pa.array(items)
+    except (pa.ArrowInvalid, pa.ArrowTypeError, OverflowError):  # of several types
+        array = pa.nulls(0, pa.string())
+    if array.type != pa.int64():  # given a type, Arrow would cut fractions off
+        return series(pa.array([_as_integer(value, limit) for value in items], pa.int64()))
+    fits = pc.and_(pc.less_equal(array, limit), pc.greater_equal(array, -limit))
+    return series(pc.if_else(fits, array, pa.scalar(None, pa.int64())))
 
 
 def boolean(values: Iterable[Any]) -> pd.Series:

@@ -23,13 +23,16 @@ from order_assets.warehouse.metrics_registry import REGISTRY
 _LONGEST_TEXT = 300
 
 
-def page(connection: sa.Connection, limits: dict[str, float], now: datetime) -> str:
+def page(
+    connection: sa.Connection, limits: dict[str, float], now: datetime, known: checks.Findings | None = None
+) -> str:
     """Return the report as HTML; reads summaries, ledger and checks, writes nothing.
 
     Args:
         connection: to the database.
         limits: the settings of `[checks]`, by which a finding is a warning or an error.
         now: when the report is made (aware UTC).
+        known: what checks found a moment ago; the others are run.
     """
     health = data.account_health(connection)
     environment = jinja2.Environment(
@@ -52,7 +55,7 @@ def page(connection: sa.Connection, limits: dict[str, float], now: datetime) -> 
         troubled=tables.troubled(connection),
         restated=tables.restated(connection),
         health=health,
-        checks=_findings(connection, limits),
+        checks=_findings(connection, limits, known or {}),
         measures={m.name: m.description for m in REGISTRY["revenue_daily"] if m.published},
         pictures={
             "months": plots.revenue_trend(data.revenue_by_month(connection)),
@@ -77,11 +80,13 @@ def write(path: Path, html: str) -> None:
         mine.unlink(missing_ok=True)
 
 
-def _findings(connection: sa.Connection, limits: dict[str, float]) -> list[tuple[checks.Check, checks.Finding, str]]:
+def _findings(
+    connection: sa.Connection, limits: dict[str, float], known: checks.Findings
+) -> list[tuple[checks.Check, checks.Finding, str]]:
     """Return every check with what it found, the worst first."""
     found = []
     for check in checks.CHECKS:
-        finding = checks.find(connection, check, limits)
+        finding = known.get(check.key) or checks.find(connection, check, limits)
         level = checks.severity(check, finding, limits) if finding.failing else "ok"
         found.append((check, finding, level))
     return sorted(found, key=lambda each: (["error", "warn", "ok"].index(each[2]), each[0].number))

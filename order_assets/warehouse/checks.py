@@ -48,6 +48,11 @@ class Check:
     reads: tuple[str, ...] = ()
 
     @property
+    def key(self) -> tuple[str, str]:
+        """Table and name, which no other check has."""
+        return self.table, self.name
+
+    @property
     def is_blocking(self) -> bool:
         """Whether nothing may be built on the table while the check fails."""
         return self.severity == "error" and self.stops
@@ -68,6 +73,9 @@ class Finding:
     examples: tuple[str, ...]
     total: int = 0
 
+
+Findings = Mapping[tuple[str, str], Finding]
+"""What checks found, by their keys."""
 
 _FACTS, _LINES, _DISCOUNTS, _LIFECYCLE = "order_facts", "order_line_facts", "discount_facts", "order_lifecycle"
 _REPORTABLE = "marts.order_facts where is_money_reportable"

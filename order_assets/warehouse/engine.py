@@ -15,6 +15,7 @@ from alembic.script import ScriptDirectory
 
 DAGSTER_SCHEMA = "dagster"
 OLDEST_SERVER = 15
+STATEMENTS_AT_ONCE = 2  # of those that read whole tables; more gain nothing on a small server
 _MIGRATIONS = Path(__file__).parent / "migrations"
 _MIGRATION_LOCK = 7_205_101  # any number; the same for all processes that migrate
 

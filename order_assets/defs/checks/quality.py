@@ -1,9 +1,10 @@
 """Data-quality checks: one asset check per entry of `warehouse.checks.CHECKS`, one step per group of tables.
 
-The facts are written in one step, so they are checked in one; each summary is checked as soon as it is written.
+The tables that are written in one step are checked in one: facts, summaries by month, those without a period.
 """
 
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 
 import dagster as dg
 
@@ -11,9 +12,19 @@ from order_assets.defs.marts import facts
 from order_assets.defs.marts.tables import mart
 from order_assets.defs.resources import WarehouseResource
 from order_assets.warehouse import checks
+from order_assets.warehouse.engine import STATEMENTS_AT_ONCE
+from order_assets.warehouse.summaries import MONTHLY_TABLES, WHOLE_TABLES
 
 _SEVERITY = {"error": dg.AssetCheckSeverity.ERROR, "warn": dg.AssetCheckSeverity.WARN}
-_GROUPS = {check.table: "facts" if check.table in facts.TABLES else check.table for check in checks.CHECKS}
+_GROUPS = {
+    **dict.fromkeys(facts.TABLES, "facts"),
+    **dict.fromkeys(MONTHLY_TABLES, "monthly_summaries"),
+    **dict.fromkeys(WHOLE_TABLES, "whole_summaries"),
+}
+
+
+def _key(check: checks.Check) -> dg.AssetCheckKey:
+    return dg.AssetCheckKey(mart(check.table), check.name)
 
 
 def _spec(check: checks.Check) -> dg.AssetCheckSpec:
@@ -49,14 +60,33 @@ def _checks_of(group: str) -> dg.AssetChecksDefinition:
     @dg.multi_asset_check(name=f"check_{group}", specs=[_spec(check) for check in mine], can_subset=True)
     def run(context: dg.AssetCheckExecutionContext, warehouse: WarehouseResource) -> Iterator[dg.AssetCheckResult]:
         limits = warehouse.settings.accounts.checks.model_dump()
-        wanted = {(key.asset_key, key.name) for key in context.selected_asset_check_keys}
-        for check in mine:
-            if (mart(check.table), check.name) in wanted:
-                with warehouse.engine.connect() as connection:
-                    finding = checks.find(connection, check, limits)
+        wanted = [check for check in mine if _key(check) in context.selected_asset_check_keys]
+
+        def find(check: checks.Check) -> checks.Finding:
+            with warehouse.engine.connect() as connection:
+                return checks.find(connection, check, limits)
+
+        with ThreadPoolExecutor(STATEMENTS_AT_ONCE) as threads:
+            for check, finding in zip(wanted, threads.map(find, wanted), strict=True):
                 yield _result(check, finding, limits)
 
     return run
+
+
+def last_findings(instance: dg.DagsterInstance) -> checks.Findings:
+    """Return what each check found when it ran last; a check that never ran is left out."""
+    stored = instance.event_log_storage.get_latest_asset_check_execution_by_key(
+        [_key(check) for check in checks.CHECKS]
+    )
+    found: dict[tuple[str, str], checks.Finding] = {}
+    for check in checks.CHECKS:
+        record = stored.get(_key(check))
+        event = record.event.dagster_event if record is not None and record.event is not None else None
+        if event is not None and event.event_type is dg.DagsterEventType.ASSET_CHECK_EVALUATION:
+            said = event.asset_check_evaluation_data.metadata
+            failing, total, examples = (said[name].value for name in ("failing", "total", "examples"))
+            found[check.key] = checks.Finding(failing=failing, examples=tuple(examples), total=total)
+    return found
 
 
 quality_checks = [_checks_of(group) for group in dict.fromkeys(_GROUPS.values())]

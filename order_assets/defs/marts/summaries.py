@@ -1,22 +1,24 @@
 """Summaries: whole groups recomputed from the facts, only rows that differ written.
 
-Those by period are partitioned by month, one step each. Those without are one step: they share the date at which
-ages are taken.
+Those by period are partitioned by month and are one step, those without are another: they share the date at which ages
+are taken.
 """
 
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, date, datetime
 from typing import Any
 
 import dagster as dg
 from pydantic import Field
 
-from order_assets.defs.marts.shown import shown
+from order_assets.defs.marts.shown import Shown, shown
 from order_assets.defs.marts.tables import dense_spec, mart, mart_spec, row_count
 from order_assets.defs.partitions import MONTHS
 from order_assets.defs.raw.order_pages import QUIET
 from order_assets.defs.resources import WarehouseResource
 from order_assets.warehouse import summaries
+from order_assets.warehouse.engine import STATEMENTS_AT_ONCE
 
 _LIFECYCLE, _DISCOUNTS, _LINES = "order_lifecycle", "discount_facts", "order_line_facts"
 _PLACES: dict[str, tuple[str, str | None]] = {
@@ -53,22 +55,37 @@ def _counts(counts: summaries.SummaryCounts, total: int) -> dict[str, int]:
     }
 
 
-def _monthly(name: str) -> dg.AssetsDefinition:
-    @dg.multi_asset(name=name, specs=[_spec(name, MONTHS)], backfill_policy=dg.BackfillPolicy.single_run())
-    def summary(context: dg.AssetExecutionContext, warehouse: WarehouseResource) -> dg.MaterializeResult[None]:
-        first, last = (date.fromisoformat(context.partition_keys[i]) for i in (0, -1))
+@dg.multi_asset(
+    name="monthly_summaries",
+    specs=[_spec(name, MONTHS) for name in summaries.MONTHLY_TABLES],
+    backfill_policy=dg.BackfillPolicy.single_run(),
+    can_subset=True,
+)
+def monthly_summaries(
+    context: dg.AssetExecutionContext, warehouse: WarehouseResource
+) -> Iterator[dg.MaterializeResult[None]]:
+    """Recompute the chosen summaries for the chosen months, each in a transaction of its own, some at a time."""
+    first, last = (date.fromisoformat(context.partition_keys[i]) for i in (0, -1))
+    chosen = {key.path[-1] for key in context.selected_asset_keys}
+
+    def recompute(name: str) -> tuple[dict[str, int], Shown]:
         with warehouse.engine.begin() as connection:
             counts = summaries.summarise(connection, name, first, last, context.run.run_id)
         with warehouse.engine.connect() as connection:
-            total = row_count(connection, name)
-            # Once per step, on its newest month: metadata of the result are stored once per month, for ever.
-            context.add_asset_metadata(shown(connection, name), partition_key=context.partition_keys[-1])
-        return dg.MaterializeResult(metadata=_counts(counts, total))
+            return _counts(counts, row_count(connection, name)), shown(connection, name)
 
-    return summary
-
-
-monthly_summaries = [_monthly(name) for name in summaries.MONTHLY_TABLES]
+    with ThreadPoolExecutor(STATEMENTS_AT_ONCE) as threads:
+        work = {name: threads.submit(recompute, name) for name in summaries.MONTHLY_TABLES if name in chosen}
+        failed = [each.exception() for each in work.values() if each.exception()]
+    for name, done in work.items():
+        if done.exception() is None:
+            counted, seen = done.result()
+            # On the newest month alone: metadata of the result are stored once per month, for ever.
+            context.add_asset_metadata(seen, asset_key=mart(name), partition_key=context.partition_keys[-1])
+            yield dg.MaterializeResult(asset_key=mart(name), metadata=counted)
+    for error in failed:
+        if error is not None:
+            raise error
 
 
 class WholeConfig(dg.Config):
