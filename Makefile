@@ -9,7 +9,7 @@ UV := uv==0.13.9
 
 export DAGSTER_HOME := $(CURDIR)
 
-.PHONY: help install run dev test lint types unit screenshots lock stop clean
+.PHONY: help install run dev test lint types unit screenshots bench lock stop clean
 
 help:  ## this list
 	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z]+):.*## (.*)/  make \1|\2/' | column -t -s'|'
@@ -46,10 +46,20 @@ unit: $(STAMP)
 screenshots: $(STAMP)  ## take the pictures of the documentation anew, by the browser tests; needs chromium
 	ORDER_ASSETS_SCREENSHOTS=docs/images $(BIN)/python -m pytest order_assets_tests/browser
 
+# dlt has an environment of its own: it is what we are measured against, and nothing of ours needs it.
+.venv-bench/.installed: $(STAMP) bench/requirements.lock
+	@$(PYTHON) -m venv .venv-bench
+	@$(BIN)/uv pip sync --quiet --python .venv-bench/bin/python --require-hashes bench/requirements.lock
+	@touch $@
+
+bench: .venv-bench/.installed  ## measure against dlt and the floor; BENCH="--orders 20000" for a short one
+	@$(BIN)/python -m bench $(BENCH)
+
 COMPILE := $(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-header pyproject.toml
 lock: $(STAMP)  ## renew requirements.lock, and deploy/requirements.lock for the container, from pyproject.toml
 	$(COMPILE) --extra dev -o requirements.lock
 	$(COMPILE) --extra celery --extra kubernetes -c requirements.lock -o deploy/requirements.lock
+	$(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-header bench/requirements.in -o bench/requirements.lock
 
 stop: $(STAMP)  ## stop the embedded PostgreSQL and the sandbox (data stay)
 	@$(BIN)/order-assets sandbox stop

@@ -39,10 +39,10 @@ def export(url: str, folder: Path) -> None:
     with engine.connect() as connection:
         raw: Any = connection.connection.driver_connection
         for table in TABLES:
-            with raw.cursor() as cursor, (folder / table).open("wb") as file:
-                with cursor.copy(f"copy marts.{table} to stdout") as rows:
-                    for block in rows:
-                        file.write(block)
+            query = f"copy marts.{table} to stdout"
+            with (folder / table).open("wb") as file, raw.cursor() as cursor, cursor.copy(query) as rows:
+                for block in rows:
+                    file.write(block)
     engine.dispose()
 
 
@@ -84,10 +84,10 @@ def _copy(engine: sa.Engine, folder: Path) -> None:
     for table in TABLES:
         with engine.begin() as connection:
             raw: Any = connection.connection.driver_connection
-            with raw.cursor() as cursor, (folder / table).open("rb") as file:
-                with cursor.copy(f"copy marts.{table} from stdin") as rows:
-                    while block := file.read(2**20):
-                        rows.write(block)
+            query = f"copy marts.{table} from stdin"
+            with (folder / table).open("rb") as file, raw.cursor() as cursor, cursor.copy(query) as rows:
+                while block := file.read(2**20):
+                    rows.write(block)
 
 
 def _summarise(engine: sa.Engine) -> None:

@@ -16,7 +16,6 @@ from typing import Any
 import psycopg
 
 _TICKS = os.sysconf("SC_CLK_TCK")
-_PAGE = os.sysconf("SC_PAGE_SIZE")
 _EVERY_SECONDS = 0.1
 
 
@@ -101,7 +100,7 @@ def run(command: Sequence[str], place: Place, environment: Mapping[str, str], gi
         client_cpu=used.ru_utime + used.ru_stime,
         server_cpu=place.server_cpu() - cpu,
         mock_cpu=after["cpu"] - mock["cpu"],
-        peak_mb=max(peak.bytes / 2**20, used.ru_maxrss / 1024),
+        peak_mb=peak.bytes / 2**20,
         wal_mb=(place.wal_bytes() - wal) / 2**20,
         requests=after["requests"] - mock["requests"],
         output=output,
@@ -135,9 +134,11 @@ class _Peak(threading.Thread):
 
 
 def _tree_bytes(pid: int) -> int:
+    """Return the memory of a process and its descendants; what they share counts once."""
     try:
-        own = int(Path(f"/proc/{pid}/statm").read_text().split()[1]) * _PAGE
-    except (OSError, IndexError):
+        rollup = Path(f"/proc/{pid}/smaps_rollup").read_text()
+        own = int(rollup[rollup.index("Pss:") :].split(maxsplit=2)[1]) * 1024
+    except (OSError, ValueError, IndexError):
         return 0
     return own + sum(_tree_bytes(child) for child in _children(pid))
 

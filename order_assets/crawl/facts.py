@@ -23,8 +23,8 @@ from order_assets.settings import Settings
 from order_assets.warehouse.ledger_schema import accounts, crawls, order_pages, page_keys, vanished_orders
 from order_assets.warehouse.load import FactsLoad, LoadCounts
 
-BATCH_ORDERS = 10_000  # orders per transaction: bounds memory, and is large enough for set-based work to pay
-_FRAME_ORDERS = 5_000
+BATCH_ORDERS = 5_000  # orders per transaction: bounds memory, and is large enough for set-based work to pay
+_FRAME_ORDERS = 2_500
 _SERVER_TROUBLE = {"08", "25", "40", "42", "53", "55", "57", "58", "XX"}  # classes of SQLSTATE that no page can cause
 _DERIVE: dict[str, Callable[[Sequence[Page], Policy, str], Frames]] = {"scalev": scalev.derive, "ktsp": ktsp.derive}
 

@@ -85,7 +85,8 @@ def last_findings(instance: dg.DagsterInstance) -> checks.Findings:
         if event is not None and event.event_type is dg.DagsterEventType.ASSET_CHECK_EVALUATION:
             said = event.asset_check_evaluation_data.metadata
             failing, total, examples = (said[name].value for name in ("failing", "total", "examples"))
-            found[check.key] = checks.Finding(failing=failing, examples=tuple(examples), total=total)
+            if isinstance(failing, int) and isinstance(total, int) and isinstance(examples, list):
+                found[check.key] = checks.Finding(failing, tuple(map(str, examples)), total)
     return found
 
 

@@ -12,7 +12,7 @@ from typing import Any
 import dagster as dg
 from pydantic import Field
 
-from order_assets.defs.marts.shown import Shown, shown
+from order_assets.defs.marts.shown import shown
 from order_assets.defs.marts.tables import dense_spec, mart, mart_spec, row_count
 from order_assets.defs.partitions import MONTHS
 from order_assets.defs.raw.order_pages import QUIET
@@ -68,24 +68,23 @@ def monthly_summaries(
     first, last = (date.fromisoformat(context.partition_keys[i]) for i in (0, -1))
     chosen = {key.path[-1] for key in context.selected_asset_keys}
 
-    def recompute(name: str) -> tuple[dict[str, int], Shown]:
+    def recompute(name: str) -> summaries.SummaryCounts:
         with warehouse.engine.begin() as connection:
-            counts = summaries.summarise(connection, name, first, last, context.run.run_id)
-        with warehouse.engine.connect() as connection:
-            return _counts(counts, row_count(connection, name)), shown(connection, name)
+            return summaries.summarise(connection, name, first, last, context.run.run_id)
 
     with ThreadPoolExecutor(STATEMENTS_AT_ONCE) as threads:
         work = {name: threads.submit(recompute, name) for name in summaries.MONTHLY_TABLES if name in chosen}
-        failed = [each.exception() for each in work.values() if each.exception()]
-    for name, done in work.items():
-        if done.exception() is None:
-            counted, seen = done.result()
-            # On the newest month alone: metadata of the result are stored once per month, for ever.
-            context.add_asset_metadata(seen, asset_key=mart(name), partition_key=context.partition_keys[-1])
-            yield dg.MaterializeResult(asset_key=mart(name), metadata=counted)
-    for error in failed:
-        if error is not None:
-            raise error
+    errors = [done.exception() for done in work.values()]
+    with warehouse.engine.connect() as connection:
+        for name, done in work.items():
+            if done.exception() is None:
+                # On the newest month alone: metadata of the result are stored once per month, for ever.
+                newest = context.partition_keys[-1]
+                context.add_asset_metadata(shown(connection, name), asset_key=mart(name), partition_key=newest)
+                counted = _counts(done.result(), row_count(connection, name))
+                yield dg.MaterializeResult(asset_key=mart(name), metadata=counted)
+    for error in filter(None, errors):
+        raise error
 
 
 class WholeConfig(dg.Config):
