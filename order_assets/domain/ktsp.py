@@ -15,7 +15,7 @@ import pandas as pd
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from order_assets.domain import clock, facts, keys, lifecycle, money, recognition, status_events, unknown
+from order_assets.domain import clock, facts, keys, lenient, lifecycle, money, recognition, status_events, unknown
 from order_assets.domain.columns import BOOL, INSTANT, INT, MONEY, TEXT, arrow, constant, label, series, text
 from order_assets.domain.ktsp_page import FIELDS, decode, fingerprint, order_code
 from order_assets.domain.pages import VERSION, Frames, Page, SourceSystem, page_columns
@@ -26,6 +26,7 @@ UNKNOWN_STORE = "unknown"
 _AMOUNTS = {"original_amount": "originalAmount", "discount_amount": "discountAmount", "payment_amount": "paymentAmount"}
 
 
+@lenient.refuses_deep_nesting
 def derive(pages: Sequence[Page], policy: Policy, hmac_key: str) -> Frames:
     """Turn raw pages into rows of the facts and dimensions; the policy makes no difference to this source.
 

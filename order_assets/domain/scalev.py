@@ -22,6 +22,7 @@ from order_assets.domain import (
     clock,
     facts,
     keys,
+    lenient,
     lifecycle,
     money,
     recognition,
@@ -62,6 +63,7 @@ _COMPONENTS = (
 _CORE = ("product_price", "gross_revenue")
 
 
+@lenient.refuses_deep_nesting
 def derive(pages: Sequence[Page], policy: Policy, hmac_key: str) -> Frames:
     """Turn raw pages into rows of the facts and dimensions.
 
