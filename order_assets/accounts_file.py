@@ -371,8 +371,8 @@ def _named(accounts: AccountsFile) -> Iterator[tuple[str, str, tuple[str | int, 
 def exposed_literals(path: Path, text: str) -> list[str]:
     """Warn of tokens written into a file that others may read."""
     literal = re.search(
-        r"""(?:^[ \t]*|^[^#\n]*[{,][ \t]*)["']?(access_token|refresh_token|storefront_key|token|app_key|app_secret|webhook|smtp_password)["']?"""
-        r"""[ \t]*=[ \t]*["']""",
+        r"""(?:^[^\S\n]*|^[^#\n]*[{,][^\S\n]*)["']?(access_token|refresh_token|storefront_key|token|app_key|app_secret|webhook|smtp_password)["']?"""
+        r"""[^\S\n]*=[^\S\n]*["']""",
         text,
         re.MULTILINE,
     )

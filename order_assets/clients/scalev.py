@@ -194,7 +194,7 @@ def instant(raw: msgspec.Raw) -> datetime | None:
 
 
 def identity(raw: msgspec.Raw) -> str:
-    """Return an identifier as the facts have it: a text, trimmed, or a number of any length as sent; "" for the rest."""
+    """Return an identifier as the facts have it: a text, trimmed, or a number as sent; "" for the rest."""
     text = bytes(raw).decode(errors="replace")
     if not text.startswith('"'):
         return text if text[:1] in _NUMBER_BEGINS else ""

@@ -39,6 +39,7 @@ from order_assets.domain.columns import (
     arrow,
     boolean,
     constant,
+    indexable,
     integer,
     label,
     lowered,
@@ -293,7 +294,7 @@ class _Derivation:
     @cached_property
     def discount_code(self) -> pd.Series:
         """The code a buyer typed, trimmed and in upper case."""
-        return series(pc.utf8_upper(arrow(label(self.column["discount_code_code"]))))
+        return indexable(series(pc.utf8_upper(arrow(label(self.column["discount_code_code"])))))
 
     def times(self) -> dict[str, pd.Series]:
         """When the order was placed, and its business date in the store's zone."""

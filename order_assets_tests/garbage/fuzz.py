@@ -24,7 +24,7 @@ import msgspec
 CORPUS = Path(__file__).parent / "corpus"
 _LONGEST_KEPT = 2_048  # bytes; larger ones say nothing that a small one does not
 _SECONDS_PER_INPUT = 10
-_WORDS = ('"', "{", "}", "[", "]", "\\ud83d", "\\u0000", "e+9", "null", "true", "[[", "]]", "env", "file", "gzip", "+07:00")
+_WORDS = ("\\ud83d", "\\u0000", "e+9", "null", "true", "[[", "]]", "env", "gzip", "+07:00", '"data":[{', '"items":[{')
 
 
 def main() -> int:
@@ -32,6 +32,7 @@ def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("targets", nargs="*", help=f"of {', '.join(TARGETS)}; default: all")
     parser.add_argument("--seconds", type=int, default=60, help="per target")
+    parser.add_argument("--seed", type=int, default=0, help="of the mutations; default: another each time")
     parser.add_argument("--work", type=Path, default=Path(".order_assets/fuzz"), help="where new inputs go")
     parser.add_argument("--keep", action="store_true", help="take what was found over into the corpus")
     chosen = parser.parse_args()
@@ -41,7 +42,12 @@ def main() -> int:
         found.mkdir(parents=True, exist_ok=True)
         words = chosen.work / "words"
         words.write_text("\n".join(_dictionary()), encoding="utf-8")
-        common = [f"-timeout={_SECONDS_PER_INPUT}", f"-artifact_prefix={found}-broken-", "-rss_limit_mb=4000"]
+        common = [
+            f"-seed={chosen.seed}",
+            f"-timeout={_SECONDS_PER_INPUT}",
+            f"-artifact_prefix={found}-broken-",
+            "-rss_limit_mb=4000",
+        ]
         if chosen.keep:
             arguments = ["-merge=1", f"-max_len={_LONGEST_KEPT}", *common, str(kept), str(found)]
         else:

@@ -38,7 +38,6 @@ from order_assets.crawl import import_file
 from order_assets.domain import clock, ktsp, money, scalev
 from order_assets.domain.columns import arrow, series
 from order_assets.domain.glance import glance
-from order_assets.domain.keys import order_key
 from order_assets.domain.pages import Frames, Page, SourceSystem, readable
 from order_assets.domain.recognition import Policy
 from order_assets.settings import Keys, Settings
@@ -187,7 +186,7 @@ def answers(data: bytes) -> None:
     """A whole HTTP answer (status, headers, body) to every request the clients make."""
     head, _, body = data.partition(b"\n\n")
     status, *lines = head.split(b"\n")
-    code = int(status) if status.isdigit() and len(status) == 3 and int(status) >= 200 else 200  # noqa: PLR2004 - digits
+    code = int(status) if status.isdigit() and len(status) == 3 and int(status) >= 200 else 200
     headers = [(name, value) for name, colon, value in (line.partition(b":") for line in lines) if colon]
     known = [pair for pair in headers if pair[0].lower() in _HEADERS]
 

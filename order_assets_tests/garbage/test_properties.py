@@ -73,7 +73,10 @@ def test_amounts_are_exact_or_refused(values: list[Any]) -> None:
 
 
 @modest
-@given(st.lists(st.datetimes().map(lambda moment: moment.isoformat()) | TEXTS, max_size=6), st.sampled_from(["", "Z", "+07:00", "-23:59"]))
+@given(
+    st.lists(st.datetimes().map(lambda moment: moment.isoformat()) | TEXTS, max_size=6),
+    st.sampled_from(["", "Z", "+07:00", "-23:59"]),
+)
 def test_times_are_read_alike_everywhere(texts: list[str], offset: str) -> None:
     """Without it the crawl could take an order for older than the facts do, and stop before a new one."""
     TARGETS["times"]("\n".join(f"{text}{offset}" for text in texts).encode(errors="replace"))

@@ -14,6 +14,7 @@ from order_assets.accounts_file import SettingsError, exposed_literals, parse_ac
 from order_assets.clients.errors import ContractError, Reason
 from order_assets.clients.http import MAX_BODY_BYTES, decode
 from order_assets.domain import scalev
+from order_assets.domain.columns import LONGEST_KEY
 from order_assets.domain.recognition import Policy
 from order_assets_tests.factories import page, scalev_order, scalev_page
 from order_assets_tests.garbage.targets import TARGETS
@@ -29,7 +30,7 @@ MANY = 50_000
 def test_a_mistake_in_a_strange_accounts_file_is_found(line: str, tmp_path: Path) -> None:
     """Without it one long line would keep every command, and the daemon, from ever starting."""
     text = f"wrong = '''\n{line}\n'''\n"
-    with pytest.raises(SettingsError, match="accounts.toml:1: wrong: unknown key"):
+    with pytest.raises(SettingsError, match=r"accounts\.toml:1: wrong: unknown key"):
         parse_accounts(text, "accounts.toml")
     path = tmp_path / "accounts.toml"
     path.touch(mode=0o644)
@@ -65,7 +66,11 @@ def test_a_page_with_something_huge_keeps_every_promise(odd: bytes) -> None:
 
 
 def test_a_text_of_a_megabyte_is_one_value() -> None:
-    """Without it a very long name could cost the order, or be cut into another code than was sent."""
+    """Without it a very long name could cost the order, or two long codes be taken for one."""
     name = "漢" * 350_000
-    frames = scalev.derive([page(scalev_page([scalev_order(discount_code_code=name)]))], Policy(), "key")
-    assert frames.orders["discount_code"].tolist() == [name]
+    orders = [scalev_order(other_income_name=name, discount_code_code=f"{name}{end}") for end in "ab"]
+    made = scalev.derive([page(scalev_page(orders))], Policy(), "key").orders
+    assert made["other_income_name"].tolist() == [name] * 2
+    codes = made["discount_code"].tolist()
+    assert len(set(codes)) == 2
+    assert all(len(code) == LONGEST_KEY and name.startswith(code[:100]) for code in codes)
