@@ -58,8 +58,8 @@ def _answer(content: bytes) -> RawPage:
     return RawPage(200, httpx.Headers(), "identity", content, content, _NOW)
 
 
-def _page(source_system: SourceSystem, content: bytes) -> None:
-    """Read a body as the crawl does (envelope, glance), derive it as the load does, and compare."""
+def count_orders(source_system: SourceSystem, content: bytes) -> int:
+    """Read a body as the crawl does (envelope, glance), derive it as the load does, compare, and count the facts."""
     try:
         facts = _READ[source_system](_answer(content))
     except ApiError:
@@ -71,7 +71,7 @@ def _page(source_system: SourceSystem, content: bytes) -> None:
     except msgspec.DecodeError:
         # What the crawl took for a page of orders must not be refused by the load.
         assert facts is None or not facts.keys, "the crawl lists orders that the facts do not"
-        return
+        return 0
     assert [each.order_key for each in seen] == frames.orders["order_key"].tolist()
     assert [each.payload_sha256 for each in seen] == frames.orders["payload_sha256"].tolist()
     _check_frames(frames)
@@ -80,6 +80,7 @@ def _page(source_system: SourceSystem, content: bytes) -> None:
         # An order without an identifier is known to the crawl as "", to the facts by its content.
         assert list(facts.keys) == ["" if _is_by_content(each) else each for each in ids]
         assert len(facts.times) == len(ids)
+    return len(frames.orders)
 
 
 def _is_by_content(order_id: str) -> bool:
@@ -115,12 +116,12 @@ def _check_column(name: str, column: pd.Series) -> None:
 
 def scalev_page(data: bytes) -> None:
     """A body in the place of a page of Scalev orders."""
-    _page("scalev", data)
+    count_orders("scalev", data)
 
 
 def ktsp_page(data: bytes) -> None:
     """A body in the place of a page of KTSP orders."""
-    _page("ktsp", data)
+    count_orders("ktsp", data)
 
 
 def amounts(data: bytes) -> None:
