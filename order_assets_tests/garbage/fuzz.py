@@ -17,13 +17,14 @@ import atheris
 
 with atheris.instrument_imports(include=["order_assets"], enable_loader_override=False):
     from order_assets.domain.documented import Documented
-    from order_assets_tests.garbage.targets import TARGETS, Target
+    from order_assets_tests.garbage.targets import TARGETS
 
 import msgspec
 
 CORPUS = Path(__file__).parent / "corpus"
 _LONGEST_KEPT = 2_048  # bytes; larger ones say nothing that a small one does not
 _SECONDS_PER_INPUT = 10
+_INNER = "--inner"
 _WORDS = ("\\ud83d", "\\u0000", "e+9", "null", "true", "[[", "]]", "env", "gzip", "+07:00", '"data":[{', '"items":[{')
 
 
@@ -55,21 +56,26 @@ def main() -> int:
                 f"-max_total_time={chosen.seconds}", "-max_len=8192", f"-dict={words}", "-print_final_stats=1",
                 "-verbosity=0", *common, str(found), str(kept),
             ]  # fmt: skip
-        if _apart(TARGETS[name], arguments):
+        if _apart(name, arguments):
             broken.append(name)
     sys.stderr.write(f"broken: {', '.join(broken) or 'none'} of {len(chosen.targets or TARGETS)} targets\n")
     return len(broken)
 
 
-def _apart(target: Target, arguments: list[str]) -> bool:
+def _apart(name: str, arguments: list[str]) -> bool:
     """Run libFuzzer, which ends its process, in a child; return whether it found something."""
     child = os.fork()
     if not child:
-        atheris.Setup(["fuzz", *arguments], target)
-        atheris.Fuzz()
-        os._exit(0)
+        _fuzz(name, arguments)
     _, status = os.waitpid(child, 0)
     return os.waitstatus_to_exitcode(status) != 0
+
+
+def _fuzz(name: str, arguments: list[str]) -> None:
+    # libFuzzer starts itself again to merge, by its first argument.
+    atheris.Setup([f"{sys.executable} -m {__spec__.name} {_INNER} {name}", *arguments], TARGETS[name])
+    atheris.Fuzz()
+    os._exit(0)
 
 
 def _dictionary() -> Iterator[str]:
@@ -80,4 +86,6 @@ def _dictionary() -> Iterator[str]:
 
 
 if __name__ == "__main__":
+    if sys.argv[1:2] == [_INNER]:
+        _fuzz(sys.argv[2], sys.argv[3:])
     sys.exit(main())
