@@ -29,6 +29,7 @@ from order_assets_tests.test_cli import Command
 command = test_cli.command
 
 SPEC = WorldSpec(seed=5, stores=1, customers_per_store=2, members=2, orders_per_account=16.0)
+_LETTERS = str.maketrans("0123456789", "ghijklmnop")
 TEXTS: Mapping[str, str] = {
     "sql": "'; drop table marts.order_facts cascade; --",
     "html": "</td><script>alert(1)</script><img src=x onerror=alert(2)>\"'",
@@ -38,8 +39,8 @@ TEXTS: Mapping[str, str] = {
     "half": "\ud83d cut",
     "template": "{{ 7 * 7 }} {% raw %} %s %(a)s ${b} {0} :c $d$ [red]e[/red]",
     "copy": '\\N\\.\n\\.\t"a","b"\\',
-    # Not to be compressed: longer than an entry of an index may be.
-    "long": "".join(hashlib.sha256(bytes([number])).hexdigest() for number in range(256)),
+    # Not to be compressed, and longer than an entry of an index may be; no digits, which could be a telephone number.
+    "long": "".join(hashlib.sha256(bytes([n])).hexdigest().translate(_LETTERS) for n in range(256)),
 }  # fmt: skip
 _LINE = (
     "variant_sku", "product_name", "variant_option1_value", "variant_option2_value", "variant_option3_value",
@@ -65,6 +66,29 @@ def _poisoned(order: Mapping[str, Any], name: str, text: str) -> dict[str, Any]:
     }
 
 
+class _Twice(dict[str, Any]):
+    """An object that is sent with each of its keys twice; the first time with another value."""
+
+    def items(self) -> Any:
+        """Return what is sent."""
+        return [*((key, "first") for key in self), *super().items()]
+
+
+def _misshapen(order: Mapping[str, Any]) -> dict[str, Any]:
+    """Return changes that are JSON, and nothing that anybody expects."""
+    nested: list[Any] = []
+    for _ in range(300):
+        nested = [nested]
+    return {
+        "order_id": "hostile-shapes",
+        "total_quantity": 10**30,
+        "other_income_name": 10**40,
+        "sub_payment_method": nested,
+        "notes": {"nested": nested},
+        "orderlines": [_Twice({**line, "variant_sku": "second"}) for line in order["orderlines"] or []],
+    }
+
+
 @pytest.fixture
 def sandbox() -> Iterator[RunningSandbox]:
     """A server of its own: its orders are poisoned, one with each text."""
@@ -74,6 +98,8 @@ def sandbox() -> Iterator[RunningSandbox]:
         member = max((a for a in world.accounts if a.startswith("ktsp/")), key=lambda a: len(world.orders(a)))
         for order, (name, text) in zip(world.orders(account), TEXTS.items(), strict=False):
             world.change_order(account, order["order_id"], _poisoned(order, name, text))
+        spare = next(order for order in world.orders(account)[len(TEXTS) :] if order["orderlines"])
+        world.change_order(account, spare["order_id"], _misshapen(spare))
         for order, (name, text) in zip(world.orders(member), TEXTS.items(), strict=False):
             names = dict.fromkeys(("storeNameEn", "storeNameSc", "storeNameTc", "anUndocumentedField"), text)
             world.change_order(member, str(order["orderCode"]), {**names, "storeCode": f"S-{name}"})
@@ -143,6 +169,10 @@ def _check_facts(ran: Command) -> None:
     cut = facts["hostile-long"]["discount_code"]
     assert len(cut) == LONGEST_KEY
     assert TEXTS["long"].upper().startswith(cut.partition("\N{HORIZONTAL ELLIPSIS}")[0])
+    odd = facts["hostile-shapes"]
+    assert [odd[name] for name in ("src_total_quantity", "sub_payment_method")] == [None, None]
+    assert odd["other_income_name"] == str(10**40)
+    assert (lines[odd["order_key"]]["sku"], odd["is_money_reportable"]) == ("second", True)
     named = ran.scalar("select string_agg(field || value, '') from ops.unknown_fields")
     _is_inert(str(named))
 
