@@ -1,8 +1,8 @@
 """Coverage-guided fuzzing of the targets with atheris: `python -m order_assets_tests.garbage.fuzz --seconds 600`.
 
 Begins with the kept corpus. New inputs that reach new code go to a work folder; `--keep` takes the smallest set of
-them over into the corpus, for the tests to replay. An input that breaks a promise is written to the work folder as
-well, with the command that shows it again; it belongs into the corpus once it is mended.
+them over into the corpus, for the tests to replay. An input that breaks a promise is written there as well; it
+belongs into the corpus once it is mended.
 """
 
 from __future__ import annotations
