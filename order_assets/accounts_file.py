@@ -322,7 +322,8 @@ def key_lines(text: str) -> dict[tuple[str | int, ...], int]:
     counts: dict[tuple[str | int, ...], int] = {}
     table: tuple[str | int, ...] = ()
     for number, line in enumerate(text.splitlines(), start=1):
-        header = re.match(r"\s*(\[\[?)\s*([^\[\]]+?)\s*\]", line)
+        # No two parts of a pattern match the same blanks: a line of thousands of them would take hours.
+        header = re.match(r"(\[\[?)([^\[\]]+)\]", line.lstrip())
         if header:
             table = ()
             names = _dotted(header[2])
@@ -334,7 +335,7 @@ def key_lines(text: str) -> dict[tuple[str | int, ...], int]:
                     table += (counts[table],)
             lines.setdefault(table, number)
             continue
-        key = re.match(r"""\s*([A-Za-z0-9_."' -]+?)\s*=""", line)
+        key = re.match(r"""([A-Za-z0-9_."' \t-]+)=""", line.lstrip())
         if key:
             lines.setdefault(table + tuple(_dotted(key[1])), number)
     return lines
@@ -370,8 +371,8 @@ def _named(accounts: AccountsFile) -> Iterator[tuple[str, str, tuple[str | int, 
 def exposed_literals(path: Path, text: str) -> list[str]:
     """Warn of tokens written into a file that others may read."""
     literal = re.search(
-        r"""(?:^\s*|^[^#\n]*[{,]\s*)["']?(access_token|refresh_token|storefront_key|token|app_key|app_secret|webhook|smtp_password)["']?"""
-        r"""\s*=\s*["']""",
+        r"""(?:^[^\S\n]*|^[^#\n]*[{,][^\S\n]*)["']?(access_token|refresh_token|storefront_key|token|app_key|app_secret|webhook|smtp_password)["']?"""
+        r"""[^\S\n]*=[^\S\n]*["']""",
         text,
         re.MULTILINE,
     )

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import sys
+import unicodedata
 from collections.abc import Iterable, Sequence
 from typing import Annotated, Any, NoReturn
 
@@ -14,6 +15,7 @@ from rich import box
 from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
+from rich.text import Text
 
 from order_assets import runtime
 from order_assets.accounts_file import SettingsError
@@ -31,9 +33,33 @@ _STYLES = {
 }
 
 
+def inert(text: str, keep: str = "") -> str:
+    r"""Return text of others with what a terminal would act on, or hide, written out (`\x1b`).
+
+    A code or a name comes from whoever placed an order; escape sequences in it could rewrite what was printed before,
+    and direction characters show it in another order than it has.
+    """
+    if text.isprintable():
+        return text
+    return "".join(
+        letter
+        if letter.isprintable() or letter in keep or unicodedata.category(letter) == "Zs"
+        else letter.encode("unicode_escape").decode()
+        for letter in text
+    )
+
+
+class _InertConsole(Console):
+    """A console whose output is inert whatever is printed; only its own styles reach the terminal."""
+
+    def render_str(self, text: str, **options: Any) -> Text:
+        """Take in a text that is printed, be it a line or a cell."""
+        return super().render_str(inert(text, keep="\n"), **options)
+
+
 def _console(*, stderr: bool) -> Console:
-    console = Console(stderr=stderr, highlight=False)
-    return console if console.is_terminal else Console(stderr=stderr, highlight=False, width=_PIPE_WIDTH)
+    console = _InertConsole(stderr=stderr, highlight=False)
+    return console if console.is_terminal else _InertConsole(stderr=stderr, highlight=False, width=_PIPE_WIDTH)
 
 
 out = _console(stderr=False)
@@ -67,6 +93,7 @@ def print_table(
 ) -> None:
     """Print a table; a long one as plain columns. Columns from number `numbers_from` on are flush right."""
     right = len(columns) if numbers_from is None else numbers_from
+    rows = [[inert(cell) for cell in row] for row in rows]
     if len(rows) <= _LONGEST_TABLE:
         table = Table(title=title, title_justify="left", title_style="bold", box=box.SIMPLE_HEAD, pad_edge=False)
         for place, name in enumerate(columns):

@@ -16,6 +16,7 @@ from order_assets.cli_common import (
     USAGE,
     AsJson,
     err,
+    inert,
     open_engine,
     open_settings,
     out,
@@ -236,7 +237,7 @@ def _print_candidates(order: str, found: Sequence[Candidate], *, as_json: bool) 
 def _print_explanation(explained: Explanation) -> None:
     _print_group("Order", explained.identity)
     _print_group("Status", explained.status)
-    out.print(f"Rule: {explained.rule}\n", markup=False, soft_wrap=True)
+    out.print(f"Rule: {inert(explained.rule)}\n", markup=False, soft_wrap=True)
     _print_group("Money", explained.money)
     for identity in explained.identities:
         out.print(f"  {identity}", markup=False, soft_wrap=True)
@@ -257,7 +258,7 @@ def _print_group(title: str, values: Mapping[str, Any]) -> None:
     width = max(map(len, values), default=0)
     for name, value in values.items():
         shown = f"{value:%Y-%m-%d %H:%M:%S %Z}" if isinstance(value, datetime) else "-" if value is None else str(value)
-        out.print(f"  {name:<{width}}  {shown}", markup=False, soft_wrap=True)
+        out.print(f"  {name:<{width}}  {inert(shown)}", markup=False, soft_wrap=True)
     out.print()
 
 
@@ -271,7 +272,8 @@ def _print_restatements(rows: Sequence[Restatement]) -> None:
         amounts = (row.old_value, row.new_value, row.difference)
         numbers = [f"{n:,.0f}" if row.metric == "orders_recognised" else f"{n:,.2f}" for n in amounts]
         cells.append((
-            f"{row.period:%Y-%m}", row.store_key, row.currency_code, row.metric, numbers[0], numbers[1], numbers[2],
+            f"{row.period:%Y-%m}", inert(row.store_key), row.currency_code, row.metric,
+            numbers[0], numbers[1], numbers[2],
             f"{row.detected_at.astimezone(UTC):%Y-%m-%d %H:%M}",
             "replay" if row.crawl_id is None else f"crawl {row.crawl_id}",
             f"{row.order_count}: {' '.join(keys)}{' ...' if row.order_count > len(keys) else ''}",

@@ -57,7 +57,11 @@ def open_engine() -> sa.Engine:
         WarehouseError: the database cannot be reached or is newer than this release.
     """
     opened = engine.connect(database_url().get_secret_value())
-    engine.migrate(opened)
+    try:
+        engine.migrate(opened)
+    except BaseException:
+        opened.dispose()
+        raise
     return opened
 
 

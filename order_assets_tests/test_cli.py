@@ -218,6 +218,17 @@ def test_an_unreachable_database_is_named_without_its_password(command: Command)
     assert "Traceback" not in done.stderr
 
 
+def test_a_database_of_a_newer_release_is_refused(command: Command) -> None:
+    """Without it, an old release would write into tables that it does not understand, or end in a traceback."""
+    with command.engine.begin() as connection:
+        connection.execute(sa.text("update ops.alembic_version set version_num = '9999'"))
+    done = command("run")
+    assert done.returncode == 1
+    assert "the database is at schema 9999, which this release does not know; install the newer release" in done.stderr
+    assert "Traceback" not in done.stderr
+    assert command.sandbox.requests() == {}
+
+
 def test_secrets_and_personal_data_stay_out_of_everything_readable(command: Command) -> None:
     """Tokens and people's data must not reach the terminal, Dagster's storage, the ledger or the marts."""
     command.sandbox.set_fault(command.sandbox.world.accounts[2], "html_error")

@@ -28,6 +28,7 @@ USER_AGENT = "order-assets/0.1 (+order history loader)"
 MAX_BODY_BYTES = 64 * 1024 * 1024  # a page is about 1 MB at most; anything near this is not a page
 LONGEST_WAIT_SECONDS = 86_400.0  # a server that asks for more than a day is taken not to have said anything
 MAX_CONTENT_BYTES = 256 * 1024 * 1024  # a small body that unpacks to more is an attack or a fault
+MAX_MEMBERS = 100  # of a gzip body; each costs a copy of what follows it, and nobody sends more than a few
 _WINDOW_BITS = {"gzip": 31, "x-gzip": 31, "deflate": 15}  # zlib's numbers for the formats
 CONNECT_SECONDS = 10.0
 READ_SECONDS = 60.0
@@ -184,15 +185,15 @@ def decode(body: bytes, content_encoding: str) -> bytes:
 
     Raises:
         TransientError: the compressed body is damaged (`bad_json`).
-        ContractError: the server used an encoding nobody asked for, or the body unpacks to more than any page can be
-            (`bad_envelope`).
+        ContractError: the server used an encoding nobody asked for, or the body unpacks to more than any page can be,
+            or from more pieces (`bad_envelope`).
     """
     if content_encoding == "identity":
         return body
     if content_encoding not in _WINDOW_BITS:
         raise ContractError(Reason.BAD_ENVELOPE, f"unexpected content encoding {content_encoding[:40]!r}")
     content = bytearray()
-    while True:  # a gzip body may be several members in a row
+    for _ in range(MAX_MEMBERS):  # a gzip body may be several members in a row
         unpacker = zlib.decompressobj(_WINDOW_BITS[content_encoding])
         try:
             content += unpacker.decompress(body, MAX_CONTENT_BYTES + 1 - len(content))
@@ -205,6 +206,7 @@ def decode(body: bytes, content_encoding: str) -> bytes:
         body = unpacker.unused_data
         if not body:
             return bytes(content)
+    raise ContractError(Reason.BAD_ENVELOPE, f"the {content_encoding} body is more than {MAX_MEMBERS} pieces")
 
 
 def check_status(page: RawPage) -> None:

@@ -47,6 +47,8 @@ class _TokenBody(msgspec.Struct):
     expires_in: msgspec.Raw = msgspec.Raw()
 
 
+_NUMBER_BEGINS = frozenset("-0123456789")
+_PLAIN_DIGITS = 18  # a number of so many digits is an integer and reads as it is written
 _ENVELOPE = msgspec.json.Decoder(_Envelope)
 _TOKENS = msgspec.json.Decoder(_TokenBody)
 
@@ -155,7 +157,7 @@ def read_page(page: RawPage) -> PageFacts:
         TransientError: no JSON (`bad_json`): gateways answer with HTML or cut bodies short, and both pass.
     """
     envelope = read_envelope(_ENVELOPE, page)
-    keys = tuple(identity(order.order_id) or identity(order.id) for order in envelope.data)
+    keys = tuple(_order_id(order.order_id) or _order_id(order.id) for order in envelope.data)
     has_next = envelope.has_next if envelope.has_next is not None else bool(envelope.next_cursor)
     times = tuple(instant(order.created_at) for order in envelope.data)
     return PageFacts(keys=keys, more=has_next, next_cursor=envelope.next_cursor, times=times)
@@ -186,14 +188,32 @@ def instant(raw: msgspec.Raw) -> datetime | None:
     """Return a time with an offset as aware UTC; None for anything else, since a naive time is never guessed at."""
     try:
         moment = datetime.fromisoformat(bytes(raw).decode().strip('"'))
-    except ValueError:
+        return moment.astimezone(UTC) if moment.tzinfo is not None else None
+    except (ValueError, OverflowError):  # in no year that Python knows, such as 0001-01-01T00:00:00+07:00 in UTC
         return None
-    return moment.astimezone(UTC) if moment.tzinfo is not None else None
 
 
 def identity(raw: msgspec.Raw) -> str:
-    """Return an identifier as text, whether the API sent a string, a number of any length, null or nothing."""
+    """Return an identifier as the facts have it: a text, trimmed, or a number as sent; "" for the rest."""
     text = bytes(raw).decode(errors="replace")
-    if text in {"", "null"}:
+    if not text.startswith('"'):
+        return text if text[:1] in _NUMBER_BEGINS else ""
+    try:
+        sent = msgspec.json.decode(text, type=str)
+    except msgspec.DecodeError:
+        try:
+            sent = msgspec.json.decode(repaired(text.encode()), type=str)
+        except msgspec.DecodeError:
+            return ""
+    return sent.replace("\0", "\N{REPLACEMENT CHARACTER}").strip()
+
+
+def _order_id(raw: msgspec.Raw) -> str:
+    """Return an identifier as `domain.scalev_page` reads it: a number as a number, not as it was written."""
+    text = identity(raw)
+    if bytes(raw).startswith(b'"') or (text.isdigit() and len(text) <= _PLAIN_DIGITS):
+        return text
+    try:
+        return str(msgspec.json.decode(text)) if text else ""
+    except msgspec.DecodeError:  # beyond what JSON's readers take for a number
         return ""
-    return str(msgspec.json.decode(text)).strip() if text.startswith('"') else text

@@ -5,6 +5,7 @@ What a value means belongs to the modules of the sources; exact money is in `mon
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Iterable, Sequence
 from typing import Any
 
@@ -19,6 +20,7 @@ DATE = pd.ArrowDtype(pa.date32())
 INSTANT = pd.ArrowDtype(pa.timestamp("us", "UTC"))  # aware UTC, microseconds, as PostgreSQL keeps it
 MONEY = pd.ArrowDtype(pa.decimal128(20, 4))  # like numeric(20,4)
 
+LONGEST_KEY = 200  # characters; an index of PostgreSQL holds 2,700 bytes, in all of its columns
 INT4_MAX = 2**31 - 1
 INT8_MAX = 2**63 - 1
 
@@ -49,8 +51,23 @@ def one_label(value: Any) -> str | None:
 
 
 def lowered(values: Iterable[Any]) -> pd.Series:
-    """Return a label column in lower case, as statuses are compared."""
-    return series(pc.utf8_lower(arrow(label(values))))
+    """Return a label column in lower case, as statuses are compared; fit for an index, as `indexable` has it."""
+    return indexable(series(pc.utf8_lower(arrow(label(values)))))
+
+
+def indexable(column: pd.Series) -> pd.Series:
+    """Return texts as parts of keys: one that no index could hold keeps its beginning, and its hash tells it apart."""
+    texts = arrow(column)
+    if not pc.any(pc.greater(pc.utf8_length(texts), LONGEST_KEY)).as_py():
+        return column
+    return series(pa.array(map(_indexable, texts.to_pylist()), pa.string()))
+
+
+def _indexable(value: str | None) -> str | None:
+    if value is None or len(value) <= LONGEST_KEY:
+        return value
+    digest = hashlib.sha256(value.encode()).hexdigest()
+    return f"{value[: LONGEST_KEY - len(digest) - 1]}\N{HORIZONTAL ELLIPSIS}{digest}"
 
 
 def integer(values: Iterable[Any], limit: int = INT4_MAX) -> pd.Series:

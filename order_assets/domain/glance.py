@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
-from order_assets.domain import clock, keys, ktsp_page, scalev_page
+from order_assets.domain import clock, keys, ktsp_page, lenient, scalev_page
 from order_assets.domain.pages import SourceSystem
 
 
@@ -27,6 +27,7 @@ class Glance:
     listed_at: datetime | None
 
 
+@lenient.refuses_deep_nesting
 def glance(source_system: SourceSystem, content: bytes, source_account: str) -> list[Glance]:
     """Return the orders of a page as it lists them.
 

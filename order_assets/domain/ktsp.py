@@ -15,8 +15,8 @@ import pandas as pd
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from order_assets.domain import clock, facts, keys, lifecycle, money, recognition, status_events, unknown
-from order_assets.domain.columns import BOOL, INSTANT, INT, MONEY, TEXT, arrow, constant, label, series, text
+from order_assets.domain import clock, facts, keys, lenient, lifecycle, money, recognition, status_events, unknown
+from order_assets.domain.columns import BOOL, INSTANT, INT, MONEY, TEXT, arrow, constant, indexable, label, series, text
 from order_assets.domain.ktsp_page import FIELDS, decode, fingerprint, order_code
 from order_assets.domain.pages import VERSION, Frames, Page, SourceSystem, page_columns
 from order_assets.domain.recognition import Policy
@@ -26,6 +26,7 @@ UNKNOWN_STORE = "unknown"
 _AMOUNTS = {"original_amount": "originalAmount", "discount_amount": "discountAmount", "payment_amount": "paymentAmount"}
 
 
+@lenient.refuses_deep_nesting
 def derive(pages: Sequence[Page], policy: Policy, hmac_key: str) -> Frames:
     """Turn raw pages into rows of the facts and dimensions; the policy makes no difference to this source.
 
@@ -111,7 +112,7 @@ def _identity(
     hmac_key: str,
     flags: facts.Flags,
 ) -> dict[str, pd.Series]:
-    store_codes = label(column["store_code"])
+    store_codes = indexable(label(column["store_code"]))
     flags.add("store_missing", pc.is_null(arrow(store_codes)))
     systems = constant(SYSTEM, len(order_ids), TEXT)
     accounts = context["source_account"]

@@ -2,13 +2,28 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from functools import cache
-from typing import Any, TypeVar
+from collections.abc import Callable, Mapping
+from functools import cache, wraps
+from typing import Any, ParamSpec, TypeVar
 
 import msgspec
 
 S = TypeVar("S", bound=msgspec.Struct)
+P = ParamSpec("P")
+T = TypeVar("T")
+
+
+def refuses_deep_nesting(function: Callable[P, T]) -> Callable[P, T]:
+    """Let a function that reads pages raise `msgspec.DecodeError` where one is nested deeper than Python can go."""
+
+    @wraps(function)
+    def careful(*args: P.args, **kwargs: P.kwargs) -> T:
+        try:
+            return function(*args, **kwargs)
+        except RecursionError:
+            raise msgspec.DecodeError("the page is nested deeper than any page of orders") from None
+
+    return careful
 
 
 @cache

@@ -22,6 +22,7 @@ from order_assets.domain import (
     clock,
     facts,
     keys,
+    lenient,
     lifecycle,
     money,
     recognition,
@@ -38,6 +39,7 @@ from order_assets.domain.columns import (
     arrow,
     boolean,
     constant,
+    indexable,
     integer,
     label,
     lowered,
@@ -62,6 +64,7 @@ _COMPONENTS = (
 _CORE = ("product_price", "gross_revenue")
 
 
+@lenient.refuses_deep_nesting
 def derive(pages: Sequence[Page], policy: Policy, hmac_key: str) -> Frames:
     """Turn raw pages into rows of the facts and dimensions.
 
@@ -291,7 +294,7 @@ class _Derivation:
     @cached_property
     def discount_code(self) -> pd.Series:
         """The code a buyer typed, trimmed and in upper case."""
-        return series(pc.utf8_upper(arrow(label(self.column["discount_code_code"]))))
+        return indexable(series(pc.utf8_upper(arrow(label(self.column["discount_code_code"])))))
 
     def times(self) -> dict[str, pd.Series]:
         """When the order was placed, and its business date in the store's zone."""

@@ -24,6 +24,7 @@ from order_assets.domain.columns import (
     arrow,
     boolean,
     constant,
+    indexable,
     integer,
     label,
     series,
@@ -196,8 +197,8 @@ def _product_keys(lines: pd.DataFrame, accounts: pd.Series) -> pd.Series:
     hashes = {name: hashlib.sha256(name.encode()).hexdigest() for name in needed.unique()}
     hashed = needed.map(hashes).reindex(lines.index).astype(TEXT) if len(needed) else constant(None, len(lines), TEXT)
     product = pc.coalesce(
-        arrow(lines["variant"]),
-        pc.binary_join_element_wise("sku", arrow(lines["sku"]), ":"),
+        arrow(indexable(lines["variant"])),
+        pc.binary_join_element_wise("sku", arrow(indexable(lines["sku"])), ":"),
         pc.binary_join_element_wise("name", arrow(hashed), ":"),
     )
     return series(pc.binary_join_element_wise(arrow(accounts), product, "|"))

@@ -50,6 +50,17 @@ def test_a_second_refresh_changes_nothing(installation: Installation) -> None:
     )
 
 
+def test_a_run_on_a_database_of_a_newer_release_fails_with_the_reason(installation: Installation) -> None:
+    """Without it, a daemon that was left on the old release would go on writing after the upgrade of another."""
+    with installation.engine.begin() as connection:
+        connection.execute(sa.text("update ops.alembic_version set version_num = '9999'"))
+    result = installation.run("load_facts")
+    assert not result.success
+    (failure, *_) = result.get_step_failure_events()
+    assert failure.step_failure_data.error is not None
+    assert "schema 9999, which this release does not know" in failure.step_failure_data.error.to_string()
+
+
 def test_summaries_of_touched_months_tie_to_facts(installation: Installation) -> None:
     """The daily summary equals the facts to the last digit once its stale months were recomputed."""
     installation.run("refresh_orders")

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
@@ -14,6 +13,7 @@ from alembic.runtime.migration import MigrationContext
 from order_assets.warehouse import ledger_schema, schema, summary_schema
 from order_assets.warehouse.engine import WarehouseError, connect, migrate
 from order_assets.warehouse.metrics_registry import REGISTRY
+from order_assets_tests.warehouse.catalog import ALL, COLUMNS, CONSTRAINTS, catalog
 from order_assets_tests.warehouse.parts import do, rows
 
 GOLDEN_DDL = Path(__file__).parent.parent / "golden" / "ddl.sql"
@@ -24,36 +24,6 @@ VARIANTS = {
     "discount_by_code_monthly": ("discount_by_code", "", "order_month"),
     "product_daily": ("product_monthly", "order_month", "order_date"),
 }
-
-_COLUMNS = """
-    select n.nspname || '.' || c.relname as table_name, a.attname as name,
-        format_type(a.atttypid, a.atttypmod) as type, a.attnotnull as required, a.attidentity as identity,
-        a.attgenerated as generated, pg_get_expr(d.adbin, d.adrelid) as value,
-        col_description(c.oid, a.attnum) as comment, obj_description(c.oid) as table_comment
-    from pg_class as c
-    inner join pg_namespace as n on n.oid = c.relnamespace
-    inner join pg_attribute as a on a.attrelid = c.oid and a.attnum > 0 and not a.attisdropped
-    left join pg_attrdef as d on d.adrelid = c.oid and d.adnum = a.attnum
-    where c.relkind = 'r' and n.nspname = any(:schemas) and c.relname <> 'alembic_version'
-"""
-_CONSTRAINTS = """
-    select conrelid::regclass::text as table_name, contype::text as kind, pg_get_constraintdef(oid) as definition
-    from pg_constraint where connamespace::regnamespace::text = any(:schemas) and contype <> 'n'
-    and conrelid::regclass::text not like '%alembic_version'
-"""
-_INDEXES = """
-    select tablename as table_name, regexp_replace(indexdef, '^CREATE (UNIQUE )?INDEX \\S+ ', '\\1') as definition
-    from pg_indexes where schemaname = any(:schemas) and tablename <> 'alembic_version'
-"""
-_SEQUENCES = "select schemaname, sequencename, data_type::text from pg_sequences where schemaname = any(:schemas)"
-_NAMES = """
-    select conname from pg_constraint
-    where connamespace::regnamespace::text = any(:schemas) and contype <> 'n' and conname <> 'alembic_version_pkc'
-"""
-
-
-def _catalog(engine: sa.Engine, query: str, schemas: Iterable[str] = schema.SCHEMAS) -> set[tuple[object, ...]]:
-    return {tuple(row.values()) for row in rows(engine, query, schemas=list(schemas))}
 
 
 def test_alembic_sees_no_difference(engine: sa.Engine) -> None:
@@ -68,24 +38,21 @@ def _ours(name: str | None, kind: str, _parents: object) -> bool:
     return kind != "schema" or name in schema.SCHEMAS
 
 
-@pytest.mark.parametrize(
-    "query", [_COLUMNS, _CONSTRAINTS, _INDEXES, _SEQUENCES, _NAMES],
-    ids=["columns", "constraints", "indexes", "sequences", "names"],
-)  # fmt: skip
+@pytest.mark.parametrize("query", ALL, ids=["columns", "constraints", "indexes", "sequences", "names"])
 def test_the_catalogs_are_equal(query: str, engine: sa.Engine, empty_engine: sa.Engine) -> None:
     """Without it, a check, default, comment or generated column could differ, which alembic does not compare."""
     with empty_engine.begin() as connection:
         for name in schema.SCHEMAS:
             connection.execute(sa.schema.CreateSchema(name))
         schema.metadata.create_all(connection)
-    migrated, made = _catalog(engine, query), _catalog(empty_engine, query)
+    migrated, made = catalog(engine, query), catalog(empty_engine, query)
     assert migrated == made
     assert migrated
 
 
 def test_every_table_and_column_says_what_it_holds(engine: sa.Engine) -> None:
     """Without it, an analyst would have to ask us what a column means."""
-    columns = rows(engine, _COLUMNS, schemas=list(schema.SCHEMAS))
+    columns = rows(engine, COLUMNS, schemas=list(schema.SCHEMAS))
     assert len({row["table_name"] for row in columns}) == len(schema.metadata.tables)
     assert [row for row in columns if not row["comment"] or not row["table_comment"]] == []
 
@@ -93,7 +60,7 @@ def test_every_table_and_column_says_what_it_holds(engine: sa.Engine) -> None:
 def test_no_column_can_hold_personal_data(engine: sa.Engine) -> None:
     """Without it, a name or an address could get a column of its own one day."""
     forbidden = {"email", "phone", "address", "postal_code", "notes", "secret_slug", "payment_url", "public_order_url"}
-    names = {str(row["name"]) for row in rows(engine, _COLUMNS, schemas=["marts"])}
+    names = {str(row["name"]) for row in rows(engine, COLUMNS, schemas=["marts"])}
     assert names & forbidden == set()
 
 
@@ -134,7 +101,7 @@ def _spelled_out(documented: set[tuple[object, ...]]) -> set[tuple[object, ...]]
 def test_the_tables_are_those_of_the_reference(reference: sa.Engine, engine: sa.Engine) -> None:
     """Without it, a table could be forgotten, or one invented that no document describes."""
     documented, ours = (
-        {str(row["table_name"]).removeprefix("marts.") for row in rows(made, _COLUMNS, schemas=["marts"])}
+        {str(row["table_name"]).removeprefix("marts.") for row in rows(made, COLUMNS, schemas=["marts"])}
         for made in (reference, engine)
     )
     assert ours == documented | VARIANTS.keys()
@@ -142,13 +109,13 @@ def test_the_tables_are_those_of_the_reference(reference: sa.Engine, engine: sa.
 
 def test_columns_are_those_of_the_reference(reference: sa.Engine, engine: sa.Engine) -> None:
     """Without it, a program written against the documents would not find a column, or another type."""
-    documented, ours = (_columns(rows(made, _COLUMNS, schemas=["marts"])) for made in (reference, engine))
+    documented, ours = (_columns(rows(made, COLUMNS, schemas=["marts"])) for made in (reference, engine))
     assert ours == _spelled_out(documented)
 
 
 def test_constraints_are_those_of_the_reference(reference: sa.Engine, engine: sa.Engine) -> None:
     """Without it, an identity of the money could be dropped, or a key be wider than documented."""
-    documented, ours = (_constraints(rows(made, _CONSTRAINTS, schemas=["marts"])) for made in (reference, engine))
+    documented, ours = (_constraints(rows(made, CONSTRAINTS, schemas=["marts"])) for made in (reference, engine))
     assert ours == _spelled_out(documented)
 
 
@@ -157,7 +124,7 @@ def test_measures_come_from_the_registry(name: str, engine: sa.Engine) -> None:
     """Without it, a definition shown to users could differ from the one that is computed."""
     comments = {
         row["name"]: row["comment"]
-        for row in rows(engine, _COLUMNS, schemas=["marts"])
+        for row in rows(engine, COLUMNS, schemas=["marts"])
         if row["table_name"] == f"marts.{name}"
     }
     published = {metric.name: metric.description for metric in REGISTRY[name] if metric.published}
@@ -176,7 +143,7 @@ def test_views_are_equal_and_explained(engine: sa.Engine, empty_engine: sa.Engin
         from pg_class as c inner join pg_attribute as a on a.attrelid = c.oid and a.attnum > 0
         where c.relkind = 'v' and c.relnamespace::regnamespace::text = any(:schemas)
     """
-    migrated, made = _catalog(engine, query), _catalog(empty_engine, query)
+    migrated, made = catalog(engine, query), catalog(empty_engine, query)
     assert migrated == made
     assert {row[0] for row in migrated} == set(summary_schema.VIEW_COLUMNS)
     assert all(row[2] and row[4] for row in migrated)
@@ -190,9 +157,9 @@ def test_migrating_again_changes_nothing(engine: sa.Engine) -> None:
     query = (
         "select relname, relfilenode, xmin::text from pg_class where relnamespace::regnamespace::text = any(:schemas)"
     )
-    before = _catalog(engine, query)
+    before = catalog(engine, query)
     migrate(engine)
-    assert _catalog(engine, query) == before
+    assert catalog(engine, query) == before
 
 
 def test_many_processes_may_migrate_at_once(empty_url: str) -> None:
@@ -201,7 +168,7 @@ def test_many_processes_may_migrate_at_once(empty_url: str) -> None:
     with ThreadPoolExecutor(4) as pool:
         list(pool.map(migrate, engines))
     assert rows(engines[0], "select count(*) as n from ops.alembic_version") == [{"n": 1}]
-    assert len(_catalog(engines[0], _COLUMNS)) == sum(len(table.columns) for table in schema.metadata.tables.values())
+    assert len(catalog(engines[0], COLUMNS)) == sum(len(table.columns) for table in schema.metadata.tables.values())
     for engine in engines:
         engine.dispose()
 
