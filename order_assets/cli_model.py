@@ -1,4 +1,4 @@
-"""`order-assets replay | explain | restatements | forget`. Parsing and printing only."""
+"""`order-assets replay | explain | restatements | purge | forget`. Parsing and printing only."""
 
 from __future__ import annotations
 
@@ -131,6 +131,29 @@ def restatements(
         print_json([{**dataclasses.asdict(row), "difference": row.difference} for row in rows])
     else:
         _print_restatements(rows)
+
+
+@app.command()
+def purge(*, as_json: AsJson = False) -> None:
+    """Delete raw pages older than [policy] raw_retention_days, as the schedule purge_raw_pages_daily does.
+
+    Facts and summaries stay. Of orders that no younger page shows, a replay can then only keep what is known.
+    """
+    from order_assets.crawl import retention
+
+    settings = open_settings()
+    engine = open_engine(settings)
+    days = settings.accounts.policy.raw_retention_days
+    try:
+        purged = retention.purge(engine, days)
+    except KeyboardInterrupt:
+        stop("Stopped. What was deleted is; the next purge goes on from there.", FAILED)
+    finally:
+        engine.dispose()
+    if as_json:
+        print_json(dataclasses.asdict(purged))
+    else:
+        out.print(f"{purged.pages:,} raw pages older than {days:,} days deleted ({purged.bytes:,} bytes).")
 
 
 @app.command()

@@ -1,4 +1,4 @@
-"""`purge_dagster_history` on a real Dagster storage: what is gone showed nothing, what shows something stays."""
+"""What is deleted by age, on a real Dagster storage: what is gone showed nothing, what shows something stays."""
 
 from __future__ import annotations
 
@@ -98,3 +98,22 @@ def test_runs_without_events_go_and_others_stay(stored: Installation) -> None:
     runs = stored.instance.get_runs(dg.RunsFilter(job_name="refresh_orders"))
     assert len(runs) == 1, "the one that made every partition what it is"
     assert stored.run("refresh_orders").success, "and the work goes on"
+
+
+def test_raw_pages_go_as_the_policy_says(installation: Installation) -> None:
+    """Without it, `raw_retention_days` would be read and do nothing."""
+    kept = "select count(*) filter (where octet_length(body) > 0) from raw.order_pages"
+    installation.run("refresh_orders")
+    installation.run("load_facts")
+    pages = installation.scalar(kept)
+    assert installation.run("purge_raw_pages").success
+    assert installation.scalar(kept) == pages, "nothing is old yet"
+    with installation.engine.begin() as connection:
+        connection.execute(sa.text("update ops.crawls set finished_at = finished_at - interval '8 days'"))
+    with installation.accounts_file.open("a", encoding="utf-8") as file:
+        file.write("\n[policy]\nraw_retention_days = 7\n")
+    done = installation.run("purge_raw_pages")
+    assert done.success
+    assert installation.scalar(kept) == 0
+    metadata = next(e for e in done.all_events if e.event_type_value == "STEP_OUTPUT").event_specific_data.metadata  # type: ignore[union-attr]  # of this event it is an output
+    assert metadata["pages deleted"].value == pages
