@@ -1,8 +1,9 @@
 """What is deleted by age, daily: raw pages (`purge_raw_pages`), and events of Dagster that show nothing any more.
 
-Dagster keeps every event of every run for ever. A thousand accounts an hour leave about 25 MB of events a day. Dagster purges the ticks of schedules and sensors by
-itself (dagster.yaml), but has no way to purge events, so its tables are named here; the version is pinned, and a test
-holds what must stay: the colour, the metadata and the checks of every asset and partition.
+Dagster keeps every event of every run for ever. A thousand accounts an hour leave about 25 MB of events a day. Dagster
+purges the ticks of schedules and sensors by itself (dagster.yaml), but has no way to purge events, so its tables are
+named here; the version is pinned, and a test holds what must stay: the colour, the metadata and the checks of every
+asset and partition.
 """
 
 from datetime import UTC, datetime, timedelta

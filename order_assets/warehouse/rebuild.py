@@ -118,9 +118,7 @@ def restore(connection: sa.Connection, replayed: Sequence[int], run_id: str, *, 
     if is_whole:
         run(statement("replay/unchanged_since"))
         query = "select count(*), count(*) filter (where f.run_id <> :run_id) from replay_past inner join"
-        past, untouched = run(
-            sa.text(f"{query} marts.order_facts as f using (order_key)"), {"run_id": run_id}
-        ).one()
+        past, untouched = run(sa.text(f"{query} marts.order_facts as f using (order_key)"), {"run_id": run_id}).one()
     if kept and is_whole:
         for table in (schema.order_facts, *of_orders()):
             names = _names(table)

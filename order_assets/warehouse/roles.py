@@ -14,7 +14,7 @@ from order_assets.warehouse.engine import DAGSTER_SCHEMA, WarehouseError
 
 WRITER, READER = "order_assets_writer", "order_assets_reader"
 PUBLISHED = ("marts", "reporting")
-"""Schemas that hold no secret and nothing personal: tables, and views for analysts. One that is not there is left out."""
+"""Schemas without secrets and personal data: tables, and views for analysts. One that is not there is left out."""
 WRITTEN = ("raw", "ops", *PUBLISHED, DAGSTER_SCHEMA)
 
 
