@@ -164,7 +164,7 @@ def forget(
     yes: Annotated[bool, typer.Option("--yes", help="Do not ask.")] = False,
     as_json: AsJson = False,
 ) -> None:
-    """Erase one person: raw pages and their key, tokens, crawls, orders and what summaries hold of them.
+    """Erase one person: raw pages and their key, tokens, crawls, orders, what summaries and Dagster hold of them.
 
     Sums of everybody else stay. The account is retired, so that it is not crawled again. This cannot be undone.
     """
@@ -188,6 +188,10 @@ def forget(
         print_json(dataclasses.asdict(done))
     else:
         out.print(_in_words(done, "erased"), markup=False)
+    if done.dagster_rows is None:
+        warn(
+            ["Dagster's storage is in another database, where its events still name the account: delete its partition"]
+        )
     if done.still_configured:
         listed = ", ".join(done.still_configured)
         words = "still in the accounts file; it is not crawled any more, but delete it there as well"

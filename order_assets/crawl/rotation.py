@@ -8,7 +8,7 @@ from __future__ import annotations
 import sqlalchemy as sa
 
 from order_assets.crawl.encryption import Vault
-from order_assets.warehouse.ledger_schema import metadata
+from order_assets.warehouse.ledger_schema import credentials
 
 
 def rotate(engine: sa.Engine, vault: Vault) -> int:
@@ -39,7 +39,7 @@ def sealed_columns() -> list[sa.Column[bytes]]:
     """Return what the vault has sealed: every binary column of schema `ops`."""
     return [
         column
-        for table in metadata.sorted_tables
+        for table in credentials.metadata.sorted_tables
         if table.schema == "ops"
         for column in table.columns
         if isinstance(column.type, sa.LargeBinary)

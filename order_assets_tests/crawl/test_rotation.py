@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 
 import pytest
+import sqlalchemy as sa
 from pydantic import SecretStr
 
 from order_assets.crawl import replay, rotation
@@ -14,6 +15,11 @@ from order_assets.sandbox.testing import RunningSandbox
 from order_assets.settings import Keys
 from order_assets_tests.crawl.parts import Installation
 from order_assets_tests.crawl.rosters import OTHER_KEY, csv_of, import_text
+
+
+def _values(installed: Installation, column: sa.Column[bytes]) -> list[bytes]:
+    with installed.engine.connect() as connection:
+        return list(connection.execute(sa.select(column).where(column.is_not(None))).scalars())
 
 
 def _under(installed: Installation, *keys: SecretStr) -> Installation:
@@ -37,25 +43,18 @@ def test_every_secret_moves_to_the_new_key(installation: Installation, sandbox: 
         "credentials.imported", "credentials.access_token", "credentials.refresh_token", "page_keys.wrapped_key",
         "sources.secrets",
     }  # fmt: skip
-    sealed = {
-        column: installation.rows(
-            f"select {column.name} as it from ops.{column.table.name} where {column.name} is not null"
-        )
-        for column in rotation.sealed_columns()
-    }
+    sealed = {column: _values(installation, column) for column in rotation.sealed_columns()}
     assert all(sealed.values()), "there is something of each"
     both = _under(installation, OTHER_KEY, old)
     assert rotation.rotate(both.engine, both.vault) == sum(map(len, sealed.values()))
     assert rotation.rotate(both.engine, both.vault) == 0, "twice is once"
     for column, before in sealed.items():
-        after = installation.rows(
-            f"select {column.name} as it from ops.{column.table.name} where {column.name} is not null"
-        )
-        opened = sorted(Vault([OTHER_KEY]).open(row["it"]) for row in after)
-        assert opened == sorted(Vault([old]).open(row["it"]) for row in before)
-        for row in after:
+        after = _values(installation, column)
+        opened = sorted(Vault([OTHER_KEY]).open(each) for each in after)
+        assert opened == sorted(Vault([old]).open(each) for each in before)
+        for each in after:
             with pytest.raises(DecryptionError):
-                Vault([old]).open(row["it"])
+                Vault([old]).open(each)
     new = _under(installation, OTHER_KEY)
     with new.engine.begin() as connection:
         check(connection, new.settings)
