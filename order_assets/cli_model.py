@@ -189,9 +189,7 @@ def forget(
     else:
         out.print(_in_words(done, "erased"), markup=False)
     if done.dagster_rows is None:
-        warn(
-            ["Dagster's storage is in another database, where its events still name the account: delete its partition"]
-        )
+        warn(["Dagster's storage is in another database, and its events still name the account: delete its partition"])
     if done.still_configured:
         listed = ", ".join(done.still_configured)
         words = "still in the accounts file; it is not crawled any more, but delete it there as well"

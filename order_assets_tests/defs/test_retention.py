@@ -2,34 +2,13 @@
 
 from __future__ import annotations
 
-import dataclasses
-import os
-from collections.abc import Iterator
-from pathlib import Path
-
 import dagster as dg
-import pytest
 import sqlalchemy as sa
 
-from order_assets import runtime
 from order_assets.defs.marts.tables import mart
 from order_assets.defs.raw.order_pages import KTSP_PAGES, SCALEV_PAGES
 from order_assets_tests.defs.conftest import Installation
 from order_assets_tests.defs.test_raw import colours
-
-ROOT = Path(__file__).parent.parent.parent
-
-
-@pytest.fixture
-def stored(installation: Installation, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Installation]:
-    """The installation with Dagster's storage in its database, as users have it."""
-    (tmp_path / "dagster.yaml").write_text((ROOT / "dagster.yaml").read_text(encoding="utf-8"), encoding="utf-8")
-    monkeypatch.chdir(tmp_path)
-    for name, value in runtime.dagster_environment().items():
-        monkeypatch.setenv(name, value)
-    assert os.environ["DAGSTER_HOME"] == str(tmp_path)
-    with dg.DagsterInstance.get() as instance:
-        yield dataclasses.replace(installation, instance=instance)
 
 
 def _events(stored: Installation) -> int:
