@@ -25,6 +25,8 @@ from order_assets.cli_common import (
     stop,
     warn,
 )
+from order_assets.cli_report import write_report
+from order_assets.report.location import report_file
 
 if TYPE_CHECKING:
     from order_assets.crawl.explain import Candidate, Explanation
@@ -178,6 +180,8 @@ def forget(
         if not yes:
             _ask(extent)
         done = forgetting.forget(engine, settings, source, account)
+        if report_file().exists():
+            write_report(engine, settings, report_file())  # the one that is there may name the account
     except forgetting.AccountBusyError as error:
         stop(str(error), FAILED)
     except KeyboardInterrupt:

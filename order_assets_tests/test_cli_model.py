@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 import sqlalchemy as sa
@@ -104,5 +105,7 @@ def test_a_writer_can_do_all_a_user_does(command: Command) -> None:
     key = command.sandbox.world.members[0].account
     done = command("forget", "--source", "ktsp", "--account", key, "--yes", **writer)
     assert done.returncode == 0, done.stderr
+    report = Path(command.env["ORDER_ASSETS_STATE"]) / "report.html"
+    assert key not in report.read_text(encoding="utf-8"), "it was written anew"
     owners = "select count(distinct tableowner) from pg_tables where schemaname in ('raw', 'ops', 'marts', 'dagster')"
     assert command.scalar(owners) == 1, "the writer made no table of its own"

@@ -155,7 +155,7 @@ def _orders(source_system: str, partition_keys: Sequence[str], people: Sequence[
 def _erase(connection: sa.Connection, extent: Forgotten, people: Sequence[str], run_id: str) -> int | None:
     run = connection.execute
     system, partition_keys = extent.source_system, extent.partition_keys
-    order_keys = list(run(_orders(system, partition_keys, people)).scalars().all())
+    order_keys = [str(key) for key in run(_orders(system, partition_keys, people)).scalars()]
     crawl_ids = list(run(sa.select(crawls.c.crawl_id).where(_theirs(crawls, system, partition_keys))).scalars())
     values = {"order_keys": order_keys, "crawl_ids": crawl_ids, "months": list(extent.months)}
     for table in (*rebuild.of_orders(), schema.order_facts):

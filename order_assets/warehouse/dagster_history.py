@@ -9,9 +9,9 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Iterable, Sequence
+from urllib.parse import quote
 
 import sqlalchemy as sa
-from sqlalchemy.dialects.postgresql import ARRAY
 
 from order_assets.warehouse.engine import DAGSTER_SCHEMA
 from order_assets.warehouse.sql import statement
@@ -43,8 +43,8 @@ def erase(connection: sa.Connection, partition_keys: Sequence[str], hashes: Iter
 def redacted(text: str, partition_keys: Sequence[str], hashes: frozenset[str] = frozenset()) -> str:
     """Return a text of Dagster's with neutral words in place of the keys, plain or within JSON."""
     for spelling in _spellings(partition_keys):
-        # Whole keys only: other accounts' keys may begin or end like these.
-        text = re.sub(rf"(?<![\w/.-]){re.escape(spelling)}(?![\w/-]|\.\w)", NEUTRAL, text)
+        # Whole keys only: other accounts' keys may begin or end like these. In a picture, a %20 may stand before.
+        text = re.sub(rf"(?:(?<![\w/.-])|(?<=%[0-9A-F]{{2}})){re.escape(spelling)}(?![\w/-]|\.\w)", NEUTRAL, text)
     return re.sub(_HASH, lambda found: NEUTRAL if found[0] in hashes else found[0], text)
 
 
@@ -53,9 +53,7 @@ def _reword(
 ) -> int:
     table = sa.table(name, sa.column("id"), *(sa.column(each, sa.Text()) for each in columns), schema=DAGSTER_SCHEMA)
     words = sa.func.concat_ws(" ", *(table.c[each] for each in columns))
-    wanted = sa.bindparam("spellings", _spellings(partition_keys), type_=ARRAY(sa.Text))
-    spelling = sa.func.unnest(wanted).column_valued("spelling")
-    named = sa.exists(sa.select(1).select_from(spelling).where(sa.func.strpos(words, spelling) > 0))
+    named = sa.or_(*(sa.func.strpos(words, spelling) > 0 for spelling in _spellings(partition_keys)))
     where = sa.or_(named, words.regexp_match(_HASH)) if hashes else named
     changes = []
     for row in connection.execute(sa.select(table).where(where)).mappings():
@@ -68,9 +66,9 @@ def _reword(
 
 
 def _spellings(partition_keys: Sequence[str]) -> list[str]:
-    """Return the keys as written, and as JSON and JSON within JSON write them."""
+    """Return the keys as written, and as links, JSON, and JSON within JSON write them."""
     found = []
     for key in partition_keys:
         once = json.dumps(key)[1:-1]
-        found += [key, once, json.dumps(once)[1:-1]]
+        found += [key, quote(key), once, json.dumps(once)[1:-1]]
     return list(dict.fromkeys(found))

@@ -185,7 +185,7 @@ def test_a_stop_half_way_leaves_everything(
 def test_a_kill_at_any_statement_leaves_everything_or_nothing(
     installation: Installation, sandbox: RunningSandbox
 ) -> None:
-    """Without it, a machine that stops at the wrong moment could leave half a person, or sums of orders that are gone."""
+    """Without it, a machine that stops at the wrong moment could leave half a person, or sums of lost orders."""
     account = sandbox.world.stores[0].customers[1].account
     _crawled(installation)
     texts, facts = _person(installation, account)
@@ -193,7 +193,7 @@ def test_a_kill_at_any_statement_leaves_everything_or_nothing(
     every = int(os.environ.get("ORDER_ASSETS_KILL_EVERY", "9"))  # 1: after each statement
     kills = 0
     for number in range(1, 1000, every):
-        installation.engine.dispose(close=False)
+        installation.engine.dispose()  # no connection may be shared with the child
         child = os.fork()
         if child == 0:
             _forget_until_killed(installation, account, number)
