@@ -290,7 +290,7 @@ def test_dev_serves_the_ui_over_the_same_data_until_it_is_stopped(command: Comma
             "partitionStats": {"numMaterialized": members, "numFailed": 0},
         }
         assert {"jobName": "refresh_orders", "status": "SUCCESS"} in data["runsOrError"]["results"]
-        with pytest.raises(OSError, match="refused|unreachable|assign"):  # a UI for the whole network would answer
+        with pytest.raises(OSError, match=r"refused|unreachable|assign"):  # a UI for the whole network would answer
             socket.create_connection(("127.0.0.2", port))
         taken = command("dev", "--port", str(port))
         assert (taken.returncode, "is taken" in taken.stderr) == (2, True)
