@@ -7,6 +7,7 @@ from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Annotated, Any, Literal, Self
 
+import sqlalchemy as sa
 import typer
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
 
@@ -25,8 +26,8 @@ from order_assets.cli_common import (
     stop,
     warn,
 )
-from order_assets.cli_report import write_report
 from order_assets.report.location import report_file
+from order_assets.settings import Settings
 
 if TYPE_CHECKING:
     from order_assets.crawl.explain import Candidate, Explanation
@@ -180,8 +181,7 @@ def forget(
         if not yes:
             _ask(extent)
         done = forgetting.forget(engine, settings, source, account)
-        if report_file().exists():
-            write_report(engine, settings, report_file())  # the one that is there may name the account
+        _renew_report(engine, settings)
     except forgetting.AccountBusyError as error:
         stop(str(error), FAILED)
     except KeyboardInterrupt:
@@ -198,6 +198,16 @@ def forget(
         listed = ", ".join(done.still_configured)
         words = "still in the accounts file; it is not crawled any more, but delete it there as well"
         warn([f"{listed}: {words}"])
+
+
+def _renew_report(engine: sa.Engine, settings: Settings) -> None:
+    """Write the report anew if there is one, since that may name the account."""
+    from order_assets.report import page  # takes its time to import
+
+    if report_file().exists():
+        with engine.connect() as connection:
+            html = page.page(connection, settings.accounts.checks.model_dump(), datetime.now(UTC))
+        page.write(report_file(), html)
 
 
 def _moment(text: str | None) -> datetime | None:

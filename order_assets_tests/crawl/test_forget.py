@@ -21,7 +21,7 @@ from order_assets_tests.crawl.parts import Installation
 
 REVENUE = (
     "select store_key, currency_code, sum(payment_amount) as s, sum(orders_total) as n"
-    " from marts.revenue_daily group by 1, 2"
+    " from marts.revenue_daily group by 1, 2 order by 1, 2"
 )
 
 
@@ -49,7 +49,7 @@ def _crawled(installed: Installation) -> None:
 def _person(installed: Installation, account: str) -> tuple[set[str], list[dict[str, Any]]]:
     facts = installed.rows(
         "select f.* from marts.order_facts as f inner join ops.order_lineage as l using (order_key)"
-        " where l.partition_key = :key",
+        " where l.partition_key = :key order by f.order_key",
         key=account,
     )
     texts = {str(row[name]) for row in facts for name in ("order_key", "source_order_id", "customer_key")}

@@ -8,12 +8,14 @@ from typing import Any
 
 import pytest
 
-from order_assets.crawl import explain, retention
+from order_assets.crawl import explain, forget, retention, rotation
 from order_assets.crawl.retention import Purged
 from order_assets.sandbox.testing import RunningSandbox
-from order_assets.warehouse import checks
+from order_assets.warehouse import checks, roles
+from order_assets.warehouse.engine import connect
 from order_assets_tests.crawl.parts import Installation
 from order_assets_tests.crawl.test_replay import again, contents, history, publish, same, with_policy
+from order_assets_tests.warehouse.logins import login
 
 DAYS = 365
 # An order that is found unchanged on a younger page is from then on known from there.
@@ -198,3 +200,19 @@ def test_an_order_is_explained_without_its_page(installation: Installation, sand
     assert explained.lineage is not None
     assert explained.lineage["bytes_of_page"] == "the page is not kept any more"
     assert explained.lineage["fetched_at"] < datetime.now(UTC)
+
+
+def test_a_writer_may_do_all_of_it(installation: Installation, sandbox: RunningSandbox) -> None:
+    """Without it, a purge, a replay or an erasure would ask for the rights of the owner of the tables."""
+    roles.provide(installation.engine)
+    writer = connect(login(installation.engine, roles.WRITER))
+    mine = Installation(writer, installation.settings)
+    mine.crawl()
+    mine.load()
+    publish(mine)
+    assert purge_up_to(mine, "run-1").pages > 0
+    again(mine)
+    rotation.rotate(writer, mine.vault)
+    account = sandbox.world.members[0].account
+    assert forget.forget(writer, mine.settings, "ktsp", account).orders == len(sandbox.world.orders(account))
+    writer.dispose()
