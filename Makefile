@@ -9,7 +9,7 @@ UV := uv==0.13.9
 
 export DAGSTER_HOME := $(CURDIR)
 
-.PHONY: help install run dev test lint types unit screenshots bench lock stop clean
+.PHONY: help install run dev test lint types unit audit screenshots bench lock stop clean
 
 help:  ## this list
 	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z]+):.*## (.*)/  make \1|\2/' | column -t -s'|'
@@ -42,6 +42,9 @@ types: $(STAMP)
 
 unit: $(STAMP)
 	$(BIN)/python -m pytest -n auto --maxprocesses 4 --dist loadfile
+
+audit: $(STAMP)  ## known vulnerabilities of the locked dependencies; needs PyPI's advisories, and says so without them
+	@$(BIN)/python .ci/audit.py
 
 screenshots: $(STAMP)  ## take the pictures of the documentation anew, by the browser tests; needs chromium
 	ORDER_ASSETS_SCREENSHOTS=docs/images $(BIN)/python -m pytest order_assets_tests/browser

@@ -34,19 +34,29 @@ class SettingsError(ValueError):
     """The configuration is wrong; the message names the place and what to do. Ends the command with exit code 2."""
 
 
+_VARIABLE = re.compile(r"[A-Z][A-Z0-9_]{0,63}")
+_PATH = re.compile(r"(?!eyJ)(?=.*[./~])[^\s=+]{1,250}")
+
+
+def _unless_secret(name: str, usual: re.Pattern[str]) -> str:
+    """Return a name as written, or words for it if it looks like the secret itself, written in the wrong place."""
+    return name if usual.fullmatch(name) else "named here"
+
+
 def _read_secret(value: object) -> object:
     """Resolve `{ env = "NAME" }` and `{ file = "path" }`; a literal string is taken as it is."""
     if isinstance(value, Mapping):
         if set(value) == {"env"} and isinstance(value["env"], str):
             found = os.environ.get(value["env"], "").strip()
             if not found:
-                raise ValueError(f"the environment variable {value['env']} is not set")
+                raise ValueError(f"the environment variable {_unless_secret(value['env'], _VARIABLE)} is not set")
             return found
         if set(value) == {"file"} and isinstance(value["file"], str):
             try:
                 found = Path(value["file"]).expanduser().read_text(encoding="utf-8").strip()
             except (OSError, ValueError, RuntimeError) as error:
-                raise ValueError(f"cannot read the secret file {value['file']}: {why(error)}") from None
+                named = _unless_secret(value["file"], _PATH)
+                raise ValueError(f"cannot read the secret file {named}: {why(error)}") from None
             if not found:
                 raise ValueError(f"the secret file {value['file']} is empty")
             return found

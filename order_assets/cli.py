@@ -246,6 +246,51 @@ def db_psql(context: typer.Context) -> None:
     os.execv(psql, [str(psql), bare, *context.args])  # noqa: S606 - the bundled psql, no shell
 
 
+@db_app.command("rotate-keys")
+def db_rotate_keys() -> None:
+    """Encrypt every stored token and page key with the first key of ORDER_ASSETS_ENCRYPTION_KEY; pages need no change.
+
+    Put the new key in front of the old one, restart what runs, call this, and take the old key away.
+    """
+    from order_assets.crawl import encryption, rotation
+
+    settings = open_settings()
+    engine = open_engine(settings)
+    try:
+        renewed = rotation.rotate(engine, encryption.Vault(settings.keys.encryption))
+    except encryption.DecryptionError as error:
+        stop(f"Nothing was changed: {error}", USAGE)
+    finally:
+        engine.dispose()
+    say(f"{renewed:,} secrets encrypted anew. All of them are under the first key now; the others may go.")
+
+
+@db_app.command("roles")
+def db_roles() -> None:
+    """Provide two database roles: one that may do all a run needs, and one that reads marts and nothing else.
+
+    To be run with the login that owns the tables; again after an upgrade, or as often as you like.
+    """
+    import dagster as dg
+
+    from order_assets.warehouse import roles
+
+    engine = open_engine(open_settings())
+    try:
+        with dg.DagsterInstance.get() as instance:
+            # Whoever opens Dagster's storages first makes their tables, and then owns them.
+            _ = (instance.run_storage, instance.event_log_storage, instance.schedule_storage)
+        roles.provide(engine)
+    finally:
+        engine.dispose()
+    say(
+        f"{roles.WRITER} may do all that a run needs; {roles.READER} reads {' and '.join(roles.PUBLISHED)}, no pages"
+        " and no tokens. Both have no login. Make logins with: order-assets db psql"
+    )
+    for role in (roles.WRITER, roles.READER):
+        say(f"  create role NAME login in role {role};  \\password NAME")
+
+
 @sandbox_app.command("serve")
 def sandbox_serve() -> None:
     """Start the sandbox in the background if it is not running, and print its address."""

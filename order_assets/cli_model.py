@@ -1,4 +1,4 @@
-"""`order-assets replay | explain | restatements | forget`. Parsing and printing only."""
+"""`order-assets replay | explain | restatements | purge | forget`. Parsing and printing only."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Annotated, Any, Literal, Self
 
+import sqlalchemy as sa
 import typer
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
 
@@ -26,6 +27,8 @@ from order_assets.cli_common import (
     stop,
     warn,
 )
+from order_assets.report.location import report_file
+from order_assets.settings import Settings
 
 if TYPE_CHECKING:
     from order_assets.crawl.explain import Candidate, Explanation
@@ -135,6 +138,29 @@ def restatements(
 
 
 @app.command()
+def purge(*, as_json: AsJson = False) -> None:
+    """Delete raw pages older than [policy] raw_retention_days, as the schedule purge_raw_pages_daily does.
+
+    Facts and summaries stay. Of orders that no younger page shows, a replay can then only keep what is known.
+    """
+    from order_assets.crawl import retention
+
+    settings = open_settings()
+    engine = open_engine(settings)
+    days = settings.accounts.policy.raw_retention_days
+    try:
+        purged = retention.purge(engine, days)
+    except KeyboardInterrupt:
+        stop("Stopped. What was deleted is; the next purge goes on from there.", FAILED)
+    finally:
+        engine.dispose()
+    if as_json:
+        print_json(dataclasses.asdict(purged))
+    else:
+        out.print(f"{purged.pages:,} raw pages older than {days:,} days deleted ({purged.bytes:,} bytes).")
+
+
+@app.command()
 def forget(
     source: Annotated[Literal["scalev", "ktsp"], typer.Option(help="The source of the account.")],
     account: Annotated[str, typer.Option(help="The account, e.g. store_A/c-001.")],
@@ -142,7 +168,7 @@ def forget(
     yes: Annotated[bool, typer.Option("--yes", help="Do not ask.")] = False,
     as_json: AsJson = False,
 ) -> None:
-    """Erase one person: raw pages and their key, tokens, crawls, orders and what summaries hold of them.
+    """Erase one person: raw pages and their key, tokens, crawls, orders, what summaries and Dagster hold of them.
 
     Sums of everybody else stay. The account is retired, so that it is not crawled again. This cannot be undone.
     """
@@ -156,6 +182,7 @@ def forget(
         if not yes:
             _ask(extent)
         done = forgetting.forget(engine, settings, source, account)
+        _renew_report(engine, settings)
     except forgetting.AccountBusyError as error:
         stop(str(error), FAILED)
     except KeyboardInterrupt:
@@ -166,10 +193,22 @@ def forget(
         print_json(dataclasses.asdict(done))
     else:
         out.print(_in_words(done, "erased"), markup=False)
+    if done.dagster_rows is None:
+        warn(["Dagster's storage is in another database, and its events still name the account: delete its partition"])
     if done.still_configured:
         listed = ", ".join(done.still_configured)
         words = "still in the accounts file; it is not crawled any more, but delete it there as well"
         warn([f"{listed}: {words}"])
+
+
+def _renew_report(engine: sa.Engine, settings: Settings) -> None:
+    """Write the report anew if there is one, since that may name the account."""
+    from order_assets.report import page  # takes its time to import
+
+    if report_file().exists():
+        with engine.connect() as connection:
+            html = page.page(connection, settings.accounts.checks.model_dump(), datetime.now(UTC))
+        page.write(report_file(), html)
 
 
 def _moment(text: str | None) -> datetime | None:

@@ -84,8 +84,10 @@ def accounts_per_run() -> int | None:
 def dagster_environment() -> Mapping[str, str]:
     """Return what Dagster's processes need in their environment; dagster.yaml refers to it by name."""
     data = configuration.state_folder() / "dagster"
+    data.mkdir(parents=True, exist_ok=True)
+    data.chmod(0o700)  # Dagster leaves its logs readable to everyone who comes that far
     for folder in ("logs", "artifacts", "matplotlib"):
-        (data / folder).mkdir(parents=True, exist_ok=True)
+        (data / folder).mkdir(exist_ok=True)
     return {
         "DAGSTER_HOME": str(configuration.project_folder()),
         "ORDER_ASSETS_DAGSTER_URL": engine.dagster_url(database_url().get_secret_value()),

@@ -229,27 +229,6 @@ def test_a_database_of_a_newer_release_is_refused(command: Command) -> None:
     assert command.sandbox.requests() == {}
 
 
-def test_secrets_and_personal_data_stay_out_of_everything_readable(command: Command) -> None:
-    """Tokens and people's data must not reach the terminal, Dagster's storage, the ledger or the marts."""
-    command.sandbox.set_fault(command.sandbox.world.accounts[2], "html_error")
-    done = command("run")
-    assert done.returncode == 3
-    document = command.accounts_file.read_text(encoding="utf-8")
-    secrets = re.findall(r'(?:token|key|secret) = "(.+)"', document)
-    people = [
-        text
-        for store in command.sandbox.world.stores
-        for customer in store.customers
-        for text in (customer.full_name, customer.email, customer.phone)
-    ]
-    slugs = [order["secret_slug"] for order in command.sandbox.world.orders(command.sandbox.world.accounts[0])]
-    dumped = dump(command.engine)
-    assert command.sandbox.world.accounts[0] in dumped
-    canaries = [*secrets, *people, *slugs]
-    assert len(canaries) > 20
-    assert not [canary for canary in canaries if canary in done.stdout + done.stderr + dumped]
-
-
 def dump(engine: sa.Engine) -> str:
     """Return every row of every table of the database as text."""
     with engine.connect() as connection:
@@ -322,6 +301,8 @@ def test_dev_serves_the_ui_over_the_same_data_until_it_is_stopped(command: Comma
             "partitionStats": {"numMaterialized": members, "numFailed": 0},
         }
         assert {"jobName": "refresh_orders", "status": "SUCCESS"} in data["runsOrError"]["results"]
+        with pytest.raises(OSError, match=r"refused|unreachable|assign"):  # a UI for the whole network would answer
+            socket.create_connection(("127.0.0.2", port))
         taken = command("dev", "--port", str(port))
         assert (taken.returncode, "is taken" in taken.stderr) == (2, True)
     finally:

@@ -4,13 +4,16 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 import sqlalchemy as sa
 
 from order_assets.sandbox.testing import RunningSandbox, serve
+from order_assets.warehouse import roles
 from order_assets_tests import test_cli
 from order_assets_tests.test_cli import SMALL, Command
+from order_assets_tests.warehouse.logins import login
 
 command = test_cli.command
 
@@ -87,3 +90,20 @@ def test_a_name_of_several_orders_lists_them(command: Command) -> None:
     assert done.returncode == 2
     assert len(json.loads(done.stdout)["ambiguous"]) == 2
     assert "give the order_key" in done.stderr
+
+
+def test_a_writer_can_do_all_a_user_does(command: Command) -> None:
+    """Without it, the processes would need the rights of the owner, who may drop every table."""
+    done = command("db", "roles")
+    assert done.returncode == 0, done.stderr
+    assert roles.READER in done.stderr
+    writer = {"ORDER_ASSETS_DATABASE_URL": login(command.engine, roles.WRITER)}
+    done = command("run", **writer)
+    assert done.returncode == 0, done.stderr
+    key = command.sandbox.world.members[0].account
+    done = command("forget", "--source", "ktsp", "--account", key, "--yes", **writer)
+    assert done.returncode == 0, done.stderr
+    report = Path(command.env["ORDER_ASSETS_STATE"]) / "report.html"
+    assert key not in report.read_text(encoding="utf-8"), "it was written anew"
+    owners = "select count(distinct tableowner) from pg_tables where schemaname in ('raw', 'ops', 'marts', 'dagster')"
+    assert command.scalar(owners) == 1, "the writer made no table of its own"

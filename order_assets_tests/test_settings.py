@@ -408,6 +408,9 @@ def test_no_secret_shows_in_settings(installation: Path) -> None:
         ("store_geography = false", "geography = false"),
         ('{ env = "SCALEV_C001_TOKEN" }', '{ secret = "canary" }'),
         ('{ env = "SCALEV_C001_TOKEN" }', '["canary"]'),
+        ('{ env = "SCALEV_C001_TOKEN" }', '{ env = "sfpk_canary77" }'),  # the token itself, in the wrong place
+        ('{ env = "SCALEV_C001_TOKEN" }', '{ file = "sfpk_canary77" }'),
+        ('{ env = "SCALEV_C001_TOKEN" }', '{ file = "eyJcanary.eyJ.77" }'),
         ('{ env = "SCALEV_C001_TOKEN" }', '"canary'),
         ("[[ktsp.programmes.members]]", "[[ktsp.programmes]]\nname='ktsp'\nbase_url='https://x'\napp_key='canary'\n#"),
     ],

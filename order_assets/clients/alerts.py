@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import smtplib
+import ssl
 from collections.abc import Sequence
 from dataclasses import dataclass
 from email.message import EmailMessage
@@ -57,7 +58,7 @@ def mail(how: Mail, subject: str, text: str) -> None:
         message.set_content(text)
         with smtplib.SMTP(how.host, how.port, timeout=_SECONDS) as server:
             if how.use_starttls:
-                server.starttls()
+                server.starttls(context=ssl.create_default_context())  # without one, smtplib believes anybody
             if how.user:
                 server.login(how.user, how.password)
             server.send_message(message)

@@ -6,6 +6,7 @@ are read here; the order itself is decoded in `domain.ktsp`. Source: the vendor'
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass, field
 
 import httpx
@@ -126,4 +127,6 @@ def _read(page: RawPage) -> _Envelope:
         raise AccountError(Reason.MEMBER_NOT_FOUND, "the API does not know this member (4100)")
     if code == INTERNAL_ERROR:
         raise TransientError(Reason.API_ERROR, "the API reports an internal error (1)", page)
-    raise ContractError(Reason.API_ERROR, f"the API reports error {code[:20]}", page)
+    # A number and no more: what else a server may put there could be somebody's name.
+    shown = code if re.fullmatch(r"-?[0-9]{1,6}", code) else "without a number"
+    raise ContractError(Reason.API_ERROR, f"the API reports error {shown}", page)

@@ -27,7 +27,8 @@ class Vault:
 
     def __init__(self, keys: Iterable[SecretStr]) -> None:
         """Take the keys of `ORDER_ASSETS_ENCRYPTION_KEY`, in their order."""
-        self._fernet = MultiFernet([Fernet(key.get_secret_value()) for key in keys])
+        each = [Fernet(key.get_secret_value()) for key in keys]
+        self._first, self._fernet = each[0], MultiFernet(each)
 
     def seal(self, secret: str | bytes) -> bytes:
         """Encrypt a token or a data key."""
@@ -46,6 +47,18 @@ class Vault:
                 "a stored secret was encrypted with a key that is not configured; add the old key to"
                 " ORDER_ASSETS_ENCRYPTION_KEY (comma-separated, after the new one)"
             ) from None
+
+    def renewed(self, sealed: bytes) -> bytes | None:
+        """Return the same secret under the first key, or None if it is under that already.
+
+        Raises:
+            DecryptionError: none of the configured keys fits.
+        """
+        try:
+            self._first.decrypt(sealed)
+        except InvalidToken:
+            return self.seal(self.open(sealed))
+        return None
 
     def open_text(self, sealed: bytes) -> SecretStr:
         """Decrypt a token."""

@@ -135,7 +135,7 @@ def _rule(fact: Mapping[str, Any], lifecycle: Mapping[str, Any], policy: PolicyS
     if state != fact["recognition_state"]:
         words = (
             f"the rules say {state} ({words}), the row says {fact['recognition_state']}: it was derived under other"
-            " rules; order-assets replay derives it anew"
+            " rules; order-assets replay derives it anew, if a page that shows it is still kept"
         )
     if fact["is_deleted_at_source"]:
         words += ". It was deleted at the source, and so is excluded from every sum"
@@ -249,7 +249,7 @@ def _lineage(connection: sa.Connection, settings: Settings, fact: Mapping[str, A
 
 def _span(settings: Settings, source_system: str, row: Mapping[str, Any]) -> str:
     """Say which bytes of the decoded page are the order, from 0, the end not included."""
-    if row["body"] is None or row["wrapped_key"] is None:
+    if not row["body"] or row["wrapped_key"] is None:
         return "the page is not kept any more"
     try:
         cipher = PageCipher.of(Vault(settings.keys.encryption).open(row["wrapped_key"]))

@@ -216,7 +216,7 @@ def brings_news(since: datetime | None = None) -> sa.ColumnElement[bool]:
     That crawl is in the facts already, or comes before this one, so an unchanged history costs a comparison of hashes.
     A crawl that could not be loaded (failed, bad_envelope, although there were pages) is in no facts, so nothing is
     known from it; nor from one that found orders gone, since a page it kept may list them. `since`: only pages fetched
-    since then count, here and there.
+    since then count, here and there. A body that was deleted by age neither brings news nor takes it from others.
     """
     before = crawls.alias("before")
     crawl_before = (
@@ -236,13 +236,20 @@ def brings_news(since: datetime | None = None) -> sa.ColumnElement[bool]:
         seen.c.crawl_id == crawl_before,
         seen.c.body_sha256 == order_pages.c.body_sha256,
         seen.c["items"] > 0,
+        is_kept(seen.c.body),
         seen.c.fetched_at <= order_pages.c.fetched_at,
         ~sa.exists().where(vanished_orders.c.crawl_id == seen.c.crawl_id),
     )
+    lists_orders = sa.and_(order_pages.c["items"] > 0, is_kept(order_pages.c.body))
     if since is None:
-        return sa.and_(order_pages.c["items"] > 0, ~is_known)
+        return sa.and_(lists_orders, ~is_known)
     is_known = is_known.where(seen.c.fetched_at >= since)
-    return sa.and_(order_pages.c["items"] > 0, order_pages.c.fetched_at >= since, ~is_known)
+    return sa.and_(lists_orders, order_pages.c.fetched_at >= since, ~is_known)
+
+
+def is_kept(body: sa.ColumnElement[bytes]) -> sa.ColumnElement[bool]:
+    """Return the condition that the body of a page was not deleted by age (`retention`)."""
+    return sa.func.octet_length(body) > 0
 
 
 def _pages(

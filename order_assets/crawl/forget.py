@@ -1,14 +1,17 @@
-"""Forget: erase one person from pages, ledger and marts, and leave everybody else's numbers as they are.
+"""Forget: erase one person from pages, ledger, marts and Dagster, and leave everybody else's numbers as they are.
 
-One transaction: after a kill either nothing happened or all of it. The account itself stays, retired and without a
-name, since its partition has history in Dagster and must not be crawled again.
+One transaction: after a kill either nothing happened or all of it; only Dagster's log files, which name accounts and
+nothing else of a person, are gone through before. The account itself stays, retired and without a name: it is how we
+know not to crawl it again.
 """
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import date
+from pathlib import Path
 from typing import Any
 
 import sqlalchemy as sa
@@ -18,7 +21,7 @@ from order_assets.crawl import accounts as roster
 from order_assets.crawl.session import Session
 from order_assets.domain import keys
 from order_assets.settings import Settings, SourceSystem
-from order_assets.warehouse import load, rebuild, schema
+from order_assets.warehouse import dagster_history, load, rebuild, schema
 from order_assets.warehouse.ledger_schema import accounts, crawls, credentials, order_lineage, order_pages, page_keys
 from order_assets.warehouse.sql import statement
 
@@ -34,7 +37,8 @@ class Forgotten:
     """What was erased, or would be.
 
     `partition_keys`: the account, and others that are the same person's. `still_configured`: those of them that the
-    accounts file lists.
+    accounts file lists. `dagster_rows`: how many rows of Dagster's storage were deleted or reworded; None before it is
+    done, and where that storage is in another database, which then has to be looked after by hand.
     """
 
     source_system: SourceSystem
@@ -44,6 +48,7 @@ class Forgotten:
     pages: int
     months: tuple[date, ...]
     still_configured: tuple[str, ...]
+    dagster_rows: int | None = None
 
 
 def preview(connection: sa.Connection, settings: Settings, source_system: SourceSystem, key: str) -> Forgotten:
@@ -77,8 +82,21 @@ def forget(
                 raise AccountBusyError(f"{key} has just got orders; nothing was erased. Try again")
             for each in extent.partition_keys:
                 roster.retire(connection, settings, each, source_system=source_system)
-            _erase(connection, extent, people, run_id)
-    return extent
+            _reword_logs(settings.state / "dagster" / "logs", extent.partition_keys)
+            rows = _erase(connection, extent, people, run_id)
+    return dataclasses.replace(extent, dagster_rows=rows)
+
+
+def _reword_logs(folder: Path, partition_keys: Sequence[str]) -> None:
+    """Take the accounts out of what runs and sensors logged into files."""
+    for path in folder.rglob("*"):
+        if path.is_file():
+            before = path.read_bytes().decode(errors="surrogateescape")
+            after = dagster_history.redacted(before, partition_keys)
+            if after != before:
+                new = path.with_name(f"{path.name}.new")
+                new.write_bytes(after.encode(errors="surrogateescape"))
+                new.replace(path)
 
 
 def _extent(
@@ -134,10 +152,10 @@ def _orders(source_system: str, partition_keys: Sequence[str], people: Sequence[
     )
 
 
-def _erase(connection: sa.Connection, extent: Forgotten, people: Sequence[str], run_id: str) -> None:
+def _erase(connection: sa.Connection, extent: Forgotten, people: Sequence[str], run_id: str) -> int | None:
     run = connection.execute
     system, partition_keys = extent.source_system, extent.partition_keys
-    order_keys = list(run(_orders(system, partition_keys, people)).scalars().all())
+    order_keys = [str(key) for key in run(_orders(system, partition_keys, people)).scalars()]
     crawl_ids = list(run(sa.select(crawls.c.crawl_id).where(_theirs(crawls, system, partition_keys))).scalars())
     values = {"order_keys": order_keys, "crawl_ids": crawl_ids, "months": list(extent.months)}
     for table in (*rebuild.of_orders(), schema.order_facts):
@@ -158,6 +176,7 @@ def _erase(connection: sa.Connection, extent: Forgotten, people: Sequence[str], 
     if extent.months:
         run(statement("replay/touch_these_months"), values)
         rebuild.summarise(connection, extent.months, run_id)
+    return dagster_history.erase(connection, partition_keys, [*order_keys, *people])
 
 
 def _theirs(table: sa.Table, source_system: str, partition_keys: Sequence[str]) -> sa.ColumnElement[bool]:

@@ -3,6 +3,10 @@
 Crawls are loaded in their order, as they were when they came, so the same rows come out: all columns are made of the
 pages and the ledger, but `run_id` (the replay's) and, in summaries, `computed_at` of rows that changed. What differs is
 the merchant's doing (policy, time zone, currency), or ours (a derivation that was corrected).
+
+Once old pages are deleted (`retention`), an order whose first page is gone is derived on top of its former row, which
+alone knows what that page said: when the order was first seen, whose it is, which statuses were observed. Where no page
+shows it any more, the row stays as it was, and is counted.
 """
 
 from __future__ import annotations
@@ -106,7 +110,7 @@ def replay(
             if observer is not None:
                 observer.progress(done, len(replayed))
         loaded = [crawl.crawl_id for crawl in replayed if crawl.crawl_id not in set(unreadable)]
-        kept = rebuild.restore(connection, loaded, is_whole=since is None)
+        kept = rebuild.restore(connection, loaded, run_id, is_whole=since is None)
         months, restated = rebuild.publish(connection, run_id)
         _check(connection, settings)
         if since is None:

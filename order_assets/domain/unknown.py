@@ -6,6 +6,7 @@ has arrived. Names and values of closed lists are recorded, never the value of a
 
 from __future__ import annotations
 
+import re
 from collections import Counter
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
@@ -21,6 +22,8 @@ LONGEST_PATH = 100
 LONGEST_VALUE = 60
 _ENVELOPE = "$."
 _PAGES: Mapping[SourceSystem, type[Documented]] = {"scalev": ScalevPage, "ktsp": KtspPage}
+# A field may be named after a person, as in {"budi@example.com": 1}, and a status may hold a telephone number.
+_PERSONAL = re.compile(r"[^\s@.]+(\.[^\s@.]+)*@[^\s@]+|\+?[0-9][0-9 -]{6,}")
 _OBJECT = msgspec.json.Decoder(dict[str, msgspec.Raw])
 _LIST = msgspec.json.Decoder(list[msgspec.Raw])
 
@@ -127,7 +130,7 @@ def _text(raw: msgspec.Raw) -> str:
 
 
 def _printable(text: str, longest: int) -> str:
-    text = text[:longest]
+    text = _PERSONAL.sub("(hidden)", text)[:longest]
     if text.isprintable():
         return text
     return "".join(letter if letter.isprintable() else "\N{REPLACEMENT CHARACTER}" for letter in text)

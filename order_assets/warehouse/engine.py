@@ -81,8 +81,21 @@ def migrate(engine: sa.Engine) -> None:
     """Bring the schemas up to date; cheap when they are. Several processes may call it at once.
 
     Raises:
-        WarehouseError: the database was migrated by a newer release of Order Assets.
+        WarehouseError: the database was migrated by a newer release of Order Assets, or needs a migration that this
+            login may not make.
     """
+    try:
+        _migrate(engine)
+    except sa.exc.ProgrammingError as error:
+        if getattr(error.orig, "sqlstate", None) != "42501":  # insufficient privilege
+            raise
+        raise WarehouseError(
+            "the database needs a migration, and this login may not make it; run any command once with the login that"
+            " owns the tables, e.g.: order-assets db roles"
+        ) from None
+
+
+def _migrate(engine: sa.Engine) -> None:
     config = Config()
     config.set_main_option("script_location", str(_MIGRATIONS))
     scripts = ScriptDirectory.from_config(config)

@@ -14,7 +14,7 @@ import sqlalchemy as sa
 from sqlalchemy.dialects.postgresql import ARRAY
 
 from order_assets.warehouse import restatements, schema, summaries
-from order_assets.warehouse.ledger_schema import accounts, as_of, touched_months, unknown_fields
+from order_assets.warehouse.ledger_schema import accounts, as_of, order_lineage, touched_months, unknown_fields
 from order_assets.warehouse.sql import statement
 
 VOLATILE = frozenset({"first_seen_at", "last_seen_at", "last_changed_at", "run_id"})
@@ -67,10 +67,25 @@ def remember(connection: sa.Connection) -> None:
 
 
 def clear(connection: sa.Connection) -> None:
-    """Empty the facts, all that belongs to them, and the dimensions; forget whose account it is, as at the start."""
-    for table in (*of_orders(), schema.order_facts, *_dimensions(), unknown_fields):
-        connection.execute(sa.delete(table))
-    connection.execute(sa.update(accounts).where(accounts.c.customer_key.is_not(None)).values(customer_key=None))
+    """Empty the facts, all that belongs to them, and the dimensions; forget whose account it is, as at the start.
+
+    Orders whose first page is gone stay, to be derived anew on top of what they are.
+    """
+    run = connection.execute
+    run(statement("replay/past_orders"))
+    run(sa.text("analyze replay_past"))
+    facts, past = schema.order_facts, sa.table("replay_past", sa.column("order_key"))
+    for table in (*of_orders(), facts):
+        run(sa.delete(table).where(table.c.order_key.not_in(sa.select(past.c.order_key))))
+    for key in facts.foreign_keys:
+        used = sa.exists().where(key.parent == key.column)
+        run(sa.delete(key.column.table).where(~used))
+    run(sa.delete(unknown_fields))
+    named = sa.exists().where(
+        order_lineage.c.source_system == accounts.c.source_system,
+        order_lineage.c.partition_key == accounts.c.partition_key,
+    )
+    run(sa.update(accounts).where(accounts.c.customer_key.is_not(None), ~named).values(customer_key=None))
 
 
 def drop_stages(connection: sa.Connection) -> None:
@@ -80,8 +95,8 @@ def drop_stages(connection: sa.Connection) -> None:
         connection.execute(sa.text(f"drop table {names}"))
 
 
-def restore(connection: sa.Connection, replayed: Sequence[int], *, is_whole: bool) -> int:
-    """Put back the former facts that could not be derived from the replayed crawls; return how many.
+def restore(connection: sa.Connection, replayed: Sequence[int], run_id: str, *, is_whole: bool) -> int:
+    """Put back the former facts that could not be derived from the replayed crawls; return how many stay as they were.
 
     Dimensions keep the rows that no page names any more, and counts of unknown fields are not doubled.
     """
@@ -99,6 +114,11 @@ def restore(connection: sa.Connection, replayed: Sequence[int], *, is_whole: boo
     replayed_crawls = sa.bindparam("replayed", list(replayed), type_=ARRAY(sa.BigInteger))
     run(statement("replay/kept_orders").bindparams(replayed_crawls))
     kept = int(run(sa.text("select count(*) from replay_kept")).scalar_one())
+    past = untouched = 0
+    if is_whole:
+        run(statement("replay/unchanged_since"))
+        query = "select count(*), count(*) filter (where f.run_id <> :run_id) from replay_past inner join"
+        past, untouched = run(sa.text(f"{query} marts.order_facts as f using (order_key)"), {"run_id": run_id}).one()
     if kept and is_whole:
         for table in (schema.order_facts, *of_orders()):
             names = _names(table)
@@ -109,7 +129,7 @@ def restore(connection: sa.Connection, replayed: Sequence[int], *, is_whole: boo
                 )
             )
         run(statement("replay/order_sequence"))
-    if kept or not is_whole:
+    if kept or past or not is_whole:
         names = _names(unknown_fields)
         run(
             sa.text(
@@ -118,7 +138,7 @@ def restore(connection: sa.Connection, replayed: Sequence[int], *, is_whole: boo
                 " last_crawl_id = excluded.last_crawl_id"
             )
         )
-    return kept
+    return kept + untouched
 
 
 def publish(connection: sa.Connection, run_id: str) -> tuple[tuple[date, ...], int]:

@@ -43,6 +43,7 @@ PAGES = {
         "summarise_all",
         "replay_marts",
         "purge_dagster_history",
+        "purge_raw_pages",
     ],
     "/automation": ["accounts_sensor", "fetched_pages_sensor", "refresh_orders_hourly", "full_crawl_weekly"],
     "/assets": ["Materialize selected"],

@@ -143,6 +143,7 @@ HTML = "<html>canary-token-8f3a</html>"
         (answer({"status": 0, "errorCode": 1, "message": "Internal error"}), TransientError, Reason.API_ERROR, 4, True),
         (answer({"status": "0", "errorCode": "1"}), TransientError, Reason.API_ERROR, 4, True),
         (answer({"status": 0, "errorCode": 3}), ContractError, Reason.API_ERROR, 1, True),
+        (answer({"status": 0, "errorCode": "canary Tai Man"}), ContractError, Reason.API_ERROR, 1, True),
         (answer({"status": 0}), ContractError, Reason.API_ERROR, 1, True),
         (answer({"status": 0, "errorCode": 4100, "items": [{"orderCode": "1"}]}), AccountError,
          Reason.MEMBER_NOT_FOUND, 1, False),

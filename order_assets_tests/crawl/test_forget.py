@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import os
+import signal
 from decimal import Decimal
-from typing import Any
+from typing import Any, NoReturn
 
 import pytest
+import sqlalchemy as sa
 
 from order_assets.accounts_file import SettingsError
 from order_assets.crawl import forget, replay
@@ -13,11 +16,12 @@ from order_assets.crawl.session import Session
 from order_assets.sandbox.testing import RunningSandbox
 from order_assets.settings import SourceSystem
 from order_assets.warehouse import rebuild
+from order_assets.warehouse.engine import connect
 from order_assets_tests.crawl.parts import Installation
 
 REVENUE = (
     "select store_key, currency_code, sum(payment_amount) as s, sum(orders_total) as n"
-    " from marts.revenue_daily group by 1, 2"
+    " from marts.revenue_daily group by 1, 2 order by 1, 2"
 )
 
 
@@ -45,7 +49,7 @@ def _crawled(installed: Installation) -> None:
 def _person(installed: Installation, account: str) -> tuple[set[str], list[dict[str, Any]]]:
     facts = installed.rows(
         "select f.* from marts.order_facts as f inner join ops.order_lineage as l using (order_key)"
-        " where l.partition_key = :key",
+        " where l.partition_key = :key order by f.order_key",
         key=account,
     )
     texts = {str(row[name]) for row in facts for name in ("order_key", "source_order_id", "customer_key")}
@@ -175,6 +179,53 @@ def test_a_stop_half_way_leaves_everything(
     with pytest.raises(KeyboardInterrupt):
         forget.forget(installation.engine, installation.settings, "ktsp", account)
     assert (installation.rows(REVENUE), _person(installation, account)) == before
+
+
+@pytest.mark.filterwarnings("ignore:.*fork.*:DeprecationWarning")
+def test_a_kill_at_any_statement_leaves_everything_or_nothing(
+    installation: Installation, sandbox: RunningSandbox
+) -> None:
+    """Without it, a machine that stops at the wrong moment could leave half a person, or sums of lost orders."""
+    account = sandbox.world.stores[0].customers[1].account
+    _crawled(installation)
+    texts, facts = _person(installation, account)
+    before = installation.rows(REVENUE), facts
+    every = int(os.environ.get("ORDER_ASSETS_KILL_EVERY", "9"))  # 1: after each statement
+    kills = 0
+    for number in range(1, 1000, every):
+        installation.engine.dispose()  # no connection may be shared with the child
+        child = os.fork()
+        if child == 0:
+            _forget_until_killed(installation, account, number)
+        _, status = os.waitpid(child, 0)
+        if not os.WIFSIGNALED(status):
+            assert os.waitstatus_to_exitcode(status) == 0
+            break
+        kills += 1
+        assert os.WTERMSIG(status) == signal.SIGKILL
+        now = installation.rows(REVENUE), _person(installation, account)[1]
+        assert now == before, f"killed after statement {number}"
+    assert kills * every > 40, "it was really killed on the way"
+    assert _found(installation, texts) == set()
+    assert forget.forget(installation.engine, installation.settings, "scalev", account).orders == 0, "twice is once"
+
+
+def _forget_until_killed(installed: Installation, account: str, statements: int) -> NoReturn:
+    """Forget in a process of its own, that is killed after so many statements."""
+    left = [statements]
+
+    def count(*_: object) -> None:
+        left[0] -= 1
+        if left[0] == 0:
+            os.kill(os.getpid(), signal.SIGKILL)
+
+    try:
+        engine = connect(installed.engine.url.render_as_string(hide_password=False))
+        sa.event.listen(engine, "after_cursor_execute", count)
+        forget.forget(engine, installed.settings, "scalev", account)
+        os._exit(0)
+    finally:
+        os._exit(1)
 
 
 def test_an_unknown_account_is_a_clear_error(installation: Installation) -> None:

@@ -63,7 +63,7 @@ def with_policy(installed: Installation, recognition: str = "paid", **more: obje
     return Installation(installed.engine, changed)
 
 
-def _history(installed: Installation, sandbox: RunningSandbox) -> None:
+def history(installed: Installation, sandbox: RunningSandbox) -> None:
     """Let some time go by: changes, moves, a deletion and its return, an order under two members, late customers."""
     world = sandbox.world
     first, second = world.members[0].account, world.members[2].account
@@ -101,7 +101,7 @@ def _history(installed: Installation, sandbox: RunningSandbox) -> None:
 
 def test_a_replay_gives_the_same_rows(installation: Installation, sandbox: RunningSandbox) -> None:
     """Without it, facts could hold what no page says, and nobody would dare to rebuild them."""
-    _history(installation, sandbox)
+    history(installation, sandbox)
     before = contents(installation)
     counts = again(installation)
     same(contents(installation), before)
@@ -113,7 +113,7 @@ def test_a_replay_gives_the_same_rows(installation: Installation, sandbox: Runni
 
 def test_a_replay_does_not_touch_the_ledger(installation: Installation, sandbox: RunningSandbox) -> None:
     """Without it, what each crawl brought would be rewritten, and a crawl loaded long ago would look like news."""
-    _history(installation, sandbox)
+    history(installation, sandbox)
     query = "select * from ops.crawls order by crawl_id"
     before = installation.rows(query)
     again(installation)
@@ -124,7 +124,7 @@ def test_a_replay_does_not_touch_the_ledger(installation: Installation, sandbox:
 
 def test_broken_marts_are_made_whole(installation: Installation, sandbox: RunningSandbox) -> None:
     """Without it, a replay would only confirm what is there: wrong, missing and invented rows would stay."""
-    _history(installation, sandbox)
+    history(installation, sandbox)
     before = contents(installation)
     (invented,) = installation.rows("select order_key from marts.order_facts where source_system = 'scalev' limit 1")
     names = ", ".join(c.name for c in order_facts.columns if c.computed is None)
@@ -142,7 +142,7 @@ def test_broken_marts_are_made_whole(installation: Installation, sandbox: Runnin
 
 def test_another_policy_gives_the_new_truth(installation: Installation, sandbox: RunningSandbox) -> None:
     """Without it, a merchant who changes what counts as revenue would have old and new rules in one sum for ever."""
-    _history(installation, sandbox)
+    history(installation, sandbox)
     with installation.engine.begin() as connection:
         installation_before = connection.execute(sa.text("select value from ops.installation where name = 'rules'"))
         assert installation_before.one_or_none() is None
@@ -168,7 +168,7 @@ def test_another_meaning_of_statuses_and_methods_gives_the_new_truth(
     installation: Installation, sandbox: RunningSandbox
 ) -> None:
     """Without it, a merchant's own status would stay unknown, and its orders out of revenue, whatever is configured."""
-    _history(installation, sandbox)
+    history(installation, sandbox)
     with installation.engine.begin() as connection:
         assert _warnings(connection, installation) == []
     for meaning in ("canceled", "completed"):
@@ -203,7 +203,7 @@ def _sums_tie(installed: Installation) -> None:
 
 def test_another_time_zone_and_currency_give_the_new_truth(installation: Installation, sandbox: RunningSandbox) -> None:
     """Without it, dates and default currencies would stay those of the day the order was first seen."""
-    _history(installation, sandbox)
+    history(installation, sandbox)
     before = {row["order_key"]: row["order_date"] for row in _ktsp(installation)}
     installation.do(
         "update ops.accounts set time_zone = 'America/Los_Angeles', currency = 'USD' where source_system = 'ktsp'"
@@ -229,6 +229,10 @@ def test_since_takes_only_what_was_fetched_since(installation: Installation, san
     installation.load()
     publish(installation)
     installation.do("update raw.order_pages set fetched_at = fetched_at - interval '30 days'")
+    installation.do(
+        "update marts.order_facts set first_seen_at = first_seen_at - interval '30 days',"
+        " last_seen_at = last_seen_at - interval '30 days', last_changed_at = last_changed_at - interval '30 days'"
+    )
     member = sandbox.world.members[0].account
     installation.crawl((member,), run_id="run-2")
     installation.load("run-2")
@@ -289,7 +293,7 @@ def test_small_batches_and_an_unloadable_crawl(
     installation: Installation, sandbox: RunningSandbox, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Without it, memory would grow with the history, and one hostile page would forbid every replay."""
-    _history(installation, sandbox)
+    history(installation, sandbox)
     account = sandbox.world.stores[0].customers[2].account
     sandbox.world.add_order(account)
     order = sandbox.world.orders(account)[0]

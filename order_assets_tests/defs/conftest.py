@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import dataclasses
+import os
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -10,10 +12,12 @@ import dagster as dg
 import pytest
 import sqlalchemy as sa
 
+from order_assets import runtime
 from order_assets.definitions import defs
 from order_assets.sandbox.testing import RunningSandbox, serve
 from order_assets.sandbox.world import WorldSpec
 
+ROOT = Path(__file__).parent.parent.parent
 SMALL = WorldSpec(seed=11, stores=2, customers_per_store=4, members=4, orders_per_account=6.0)
 
 
@@ -94,3 +98,15 @@ def installation(
     monkeypatch.setenv("DAGSTER_EMIT_PARTITION_SUBSET_IN_PLANNED_EVENTS", "1")
     with dg.DagsterInstance.ephemeral() as instance:
         yield Installation(sandbox, engine, instance, repository, accounts_file)
+
+
+@pytest.fixture
+def stored(installation: Installation, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Installation]:
+    """The installation with Dagster's storage in its database, as users have it."""
+    (tmp_path / "dagster.yaml").write_text((ROOT / "dagster.yaml").read_text(encoding="utf-8"), encoding="utf-8")
+    monkeypatch.chdir(tmp_path)
+    for name, value in runtime.dagster_environment().items():
+        monkeypatch.setenv(name, value)
+    assert os.environ["DAGSTER_HOME"] == str(tmp_path)
+    with dg.DagsterInstance.get() as instance:
+        yield dataclasses.replace(installation, instance=instance)

@@ -99,10 +99,11 @@ def test_jobs_schedules_and_sensors_have_their_names(repository: dg.RepositoryDe
     jobs = {job.name for job in repository.get_all_jobs() if not job.name.startswith("__")}
     assert jobs == {
         "refresh_orders", "retry_failed_accounts", "load_facts", "summarise_months", "summarise_all", "replay_marts",
-        "purge_dagster_history",
+        "purge_dagster_history", "purge_raw_pages",
     }  # fmt: skip
     assert {schedule.name for schedule in repository.schedule_defs} == {
         "refresh_orders_hourly", "full_crawl_weekly", "purge_dagster_history_daily",
+        "purge_raw_pages_daily",
     }  # fmt: skip
     running = {s.name for s in repository.sensor_defs if s.default_status is dg.DefaultSensorStatus.RUNNING}
     assert running == {

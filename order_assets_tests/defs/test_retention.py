@@ -1,35 +1,14 @@
-"""`purge_dagster_history` on a real Dagster storage: what is gone showed nothing, what shows something stays."""
+"""What is deleted by age, on a real Dagster storage: what is gone showed nothing, what shows something stays."""
 
 from __future__ import annotations
 
-import dataclasses
-import os
-from collections.abc import Iterator
-from pathlib import Path
-
 import dagster as dg
-import pytest
 import sqlalchemy as sa
 
-from order_assets import runtime
 from order_assets.defs.marts.tables import mart
 from order_assets.defs.raw.order_pages import KTSP_PAGES, SCALEV_PAGES
 from order_assets_tests.defs.conftest import Installation
 from order_assets_tests.defs.test_raw import colours
-
-ROOT = Path(__file__).parent.parent.parent
-
-
-@pytest.fixture
-def stored(installation: Installation, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Installation]:
-    """The installation with Dagster's storage in its database, as users have it."""
-    (tmp_path / "dagster.yaml").write_text((ROOT / "dagster.yaml").read_text(encoding="utf-8"), encoding="utf-8")
-    monkeypatch.chdir(tmp_path)
-    for name, value in runtime.dagster_environment().items():
-        monkeypatch.setenv(name, value)
-    assert os.environ["DAGSTER_HOME"] == str(tmp_path)
-    with dg.DagsterInstance.get() as instance:
-        yield dataclasses.replace(installation, instance=instance)
 
 
 def _events(stored: Installation) -> int:
@@ -98,3 +77,22 @@ def test_runs_without_events_go_and_others_stay(stored: Installation) -> None:
     runs = stored.instance.get_runs(dg.RunsFilter(job_name="refresh_orders"))
     assert len(runs) == 1, "the one that made every partition what it is"
     assert stored.run("refresh_orders").success, "and the work goes on"
+
+
+def test_raw_pages_go_as_the_policy_says(installation: Installation) -> None:
+    """Without it, `raw_retention_days` would be read and do nothing."""
+    kept = "select count(*) filter (where octet_length(body) > 0) from raw.order_pages"
+    installation.run("refresh_orders")
+    installation.run("load_facts")
+    pages = installation.scalar(kept)
+    assert installation.run("purge_raw_pages").success
+    assert installation.scalar(kept) == pages, "nothing is old yet"
+    with installation.engine.begin() as connection:
+        connection.execute(sa.text("update ops.crawls set finished_at = finished_at - interval '8 days'"))
+    with installation.accounts_file.open("a", encoding="utf-8") as file:
+        file.write("\n[policy]\nraw_retention_days = 7\n")
+    done = installation.run("purge_raw_pages")
+    assert done.success
+    assert installation.scalar(kept) == 0
+    metadata = next(e for e in done.all_events if e.event_type_value == "STEP_OUTPUT").event_specific_data.metadata  # type: ignore[union-attr]  # of this event it is an output
+    assert metadata["pages deleted"].value == pages

@@ -179,3 +179,10 @@ def test_the_derivation_reports_them() -> None:
     assert scalev.derive(pages, Policy(), HMAC_KEY).unknown == {("tags", ""): 1, ("$.total", ""): 1}
     members = [member_page(ktsp_page([ktsp_order(till=1)]), crawl_id=crawl_id) for crawl_id in (1, 2)]
     assert ktsp.derive(members, Policy(), HMAC_KEY).unknown == {("till", ""): 2}
+
+
+@pytest.mark.parametrize("text", ["budi.s@example.com", "+62 812-5550-1234", "081255501234"])
+def test_names_and_values_that_look_personal_are_hidden(text: str) -> None:
+    """Without it, an object keyed by people, or a telephone number for a status, would be readable in the ledger."""
+    assert of_order(**{text: 1}) == {("(hidden)", ""): 1}
+    assert of_order(status=f"call {text}") == {("status", "call (hidden)"): 1}
