@@ -8,16 +8,16 @@ from __future__ import annotations
 import dataclasses
 import os
 import sys
+from collections import Counter
 from datetime import datetime
 from enum import StrEnum
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Self
+from typing import TYPE_CHECKING, Annotated
 
 import sqlalchemy as sa
 import typer
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
 
-from order_assets import cli_accounts, cli_export, cli_model, cli_report, runtime
+from order_assets import cli_accounts, cli_doctor, cli_export, cli_init, cli_model, cli_report, runtime
 from order_assets import settings as configuration
 from order_assets.accounts_file import SettingsError
 from order_assets.cli_common import (
@@ -35,6 +35,7 @@ from order_assets.cli_common import (
     stop,
     warn,
 )
+from order_assets.cli_progress import Shown
 from order_assets.report.location import report_file
 from order_assets.sandbox import process as sandbox_process
 from order_assets.settings import Settings
@@ -57,6 +58,8 @@ app.add_typer(cli_accounts.app, name="accounts")
 app.add_typer(cli_model.app)
 app.command("report")(cli_report.report)
 app.command("export")(cli_export.export)
+app.command("doctor")(cli_doctor.doctor)
+app.command("init")(cli_init.init)
 app.add_typer(db_app, name="db")
 app.add_typer(sandbox_app, name="sandbox")
 
@@ -142,9 +145,11 @@ def run(  # noqa: PLR0913 - the choices of the command
             stop("--account and --source or --failed-only leave no account to crawl", USAGE)
         say("No account to crawl.")
     try:
-        with _Progress({system: len(keys) for system, keys in chosen.items() if keys}) as shown:
+        totals = {system: len(keys) for system, keys in chosen.items() if keys}
+        with Shown("accounts", "crawled", totals) as shown:
             outcome = refresh.refresh(
-                engine, settings, chosen, on_account=shown.account, on_step=shown.step, mode=mode.value,
+                engine, settings, chosen, on_account=_Crawled(shown).account, on_step=lambda step: say(_STEPS[step]),
+                mode=mode.value,
                 allow_shrink=allow_shrink, as_of=as_of.date() if as_of else None,
             )  # fmt: skip
     except refresh.RunFailedError as error:
@@ -273,41 +278,21 @@ def _without_password(url: str) -> tuple[str, str]:
     return str(parsed.password or ""), bare.render_as_string(hide_password=False)
 
 
-class _Progress:
-    """A bar per source on a terminal, plain lines elsewhere; on stderr, so that stdout stays the result."""
+_STEPS = {"facts": "Loading facts ...", "summaries": "Recomputing touched months ..."}
 
-    def __init__(self, totals: dict[str, int]) -> None:
-        self._totals = totals
-        self._done = dict.fromkeys(totals, 0)
-        self._trouble = dict.fromkeys(totals, 0)
-        self._bars = Progress(
-            TextColumn("{task.description:<10}"), BarColumn(), MofNCompleteColumn(), TextColumn("{task.fields[note]}"),
-            TimeElapsedColumn(), TimeRemainingColumn(), console=err, disable=not err.is_terminal,
-        )  # fmt: skip
-        self._tasks = {name: self._bars.add_task(name, total=total, note="") for name, total in totals.items()}
 
-    def __enter__(self) -> Self:
-        self._bars.start()
-        return self
+class _Crawled:
+    """Counts accounts by source, and those that are not complete."""
 
-    def __exit__(self, *_: object) -> None:
-        self._bars.stop()
+    def __init__(self, shown: Shown) -> None:
+        self._shown = shown
+        self._trouble: Counter[str] = Counter()
 
     def account(self, result: CrawlResult) -> None:
         """Count an account that ended."""
         name = result.account.source_system
-        self._done[name] += 1
         self._trouble[name] += not result.verdict.is_complete
-        note = f"{self._trouble[name]} not complete" if self._trouble[name] else ""
-        self._bars.update(self._tasks[name], advance=1, note=note)
-        done, total = self._done[name], self._totals[name]
-        if not err.is_terminal and (done == total or done % max(total // 4, 1) == 0):
-            say(f"{name}: {done} of {total} accounts crawled{', ' + note if note else ''}")
-
-    def step(self, name: str) -> None:
-        """Say which step begins."""
-        words = {"facts": "Loading facts ...", "summaries": "Recomputing touched months ..."}
-        err.print(words[name])
+        self._shown.advance(name, note=f"{self._trouble[name]:,} not complete" if self._trouble[name] else "")
 
 
 def _report(engine: sa.Engine, settings: Settings, known: Findings) -> None:

@@ -3,19 +3,17 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING, Annotated, Any, Literal, Self
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import typer
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
 
 from order_assets.cli_common import (
     FAILED,
     NOT_ALL_COMPLETE,
     USAGE,
     AsJson,
-    err,
     open_engine,
     open_settings,
     out,
@@ -25,6 +23,7 @@ from order_assets.cli_common import (
     stop,
     warn,
 )
+from order_assets.cli_progress import Shown
 
 if TYPE_CHECKING:
     from order_assets.crawl.explain import Candidate, Explanation
@@ -60,8 +59,10 @@ def replay(
     results: list[ReplayCounts] = []
     config = {"ops": {"replay_pages": {"config": {} if moment is None else {"since": moment.isoformat()}}}}
     try:
-        with _Progress() as shown, replaying.observed_by(replaying.Observer(shown.advance, results.append)):
-            refresh.run_job("replay_marts", config)
+        with Shown("crawls", "derived", {"replay": None}) as shown:
+            observer = replaying.Observer(_advance(shown), results.append)
+            with replaying.observed_by(observer):
+                refresh.run_job("replay_marts", config)
     except refresh.RunFailedError as error:
         stop(str(error), FAILED)
     except (KeyboardInterrupt, refresh.Interrupted):
@@ -181,32 +182,14 @@ def _moment(text: str | None) -> datetime | None:
     return moment if moment.tzinfo else moment.replace(tzinfo=UTC)
 
 
-class _Progress:
-    """A bar on a terminal, plain lines elsewhere; on stderr, so that stdout stays the result."""
-
-    def __init__(self) -> None:
-        self._bar = Progress(
-            TextColumn("{task.description:<10}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn(),
-            TimeRemainingColumn(), console=err, disable=not err.is_terminal,
-        )  # fmt: skip
-        self._task = self._bar.add_task("crawls", total=None)
-        self._told = 0
-
-    def __enter__(self) -> Self:
-        self._bar.start()
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self._bar.stop()
-
-    def advance(self, done: int, total: int) -> None:
-        """Show how many of the crawls are derived."""
-        self._bar.update(self._task, completed=done, total=total)
-        if not err.is_terminal and (done == total or done - self._told >= max(total // 4, 1)):
-            self._told = done
-            say(f"{done} of {total} crawls derived")
+def _advance(shown: Shown) -> Callable[[int, int], None]:
+    def advance(done: int, total: int) -> None:
+        shown.expect("replay", total)
+        shown.advance("replay", done)
         if done == total:
             say("Recomputing summaries and running the checks ...")
+
+    return advance
 
 
 def _ask(extent: Forgotten) -> None:

@@ -35,24 +35,24 @@ def _expected(engine: sa.Engine, relation: Relation) -> list[tuple[object, ...]]
     return [tuple(row.values()) for row in rows(engine, query)]
 
 
-def test_a_parquet_file_holds_every_row_and_value_of_every_table(followed: sa.Engine, tmp_path: Path) -> None:
+def test_a_parquet_file_holds_every_row_and_value_of_every_table(reported: sa.Engine, tmp_path: Path) -> None:
     """Without it, a cent, a microsecond or a NULL could be lost on the way, or a type be a float."""
     targets = {tmp_path / f"{name}.parquet": relation for name, relation in relations().items()}
-    written = export(followed, targets, "parquet", EVERYTHING)
+    written = export(reported, targets, "parquet", EVERYTHING)
     assert sum(each.rows or 0 for each in written) > 1000
     for path, relation in targets.items():
         table = pq.read_table(path)
-        assert [tuple(row.values()) for row in table.to_pylist()] == _expected(followed, relation)
+        assert [tuple(row.values()) for row in table.to_pylist()] == _expected(reported, relation)
         assert not [field for field in table.schema if pa.types.is_floating(field.type)]
         comments = {field.name: field.metadata[b"comment"].decode() for field in table.schema}
         assert comments == dict(relation.columns)
         assert path.stat().st_mode & 0o777 == 0o600
 
 
-def test_types_say_what_a_value_is(followed: sa.Engine, tmp_path: Path) -> None:
+def test_types_say_what_a_value_is(reported: sa.Engine, tmp_path: Path) -> None:
     """Without it, a program would have to guess scale, date or zone from text."""
     export(
-        followed, {tmp_path / "o": find("order_facts"), tmp_path / "r": find("revenue_by_day")}, "parquet", EVERYTHING
+        reported, {tmp_path / "o": find("order_facts"), tmp_path / "r": find("revenue_by_day")}, "parquet", EVERYTHING
     )
     orders, revenue = pq.read_schema(tmp_path / "o"), pq.read_schema(tmp_path / "r")
     assert orders.field("payment_amount").type == pa.decimal128(20, 4)
@@ -65,10 +65,10 @@ def test_types_say_what_a_value_is(followed: sa.Engine, tmp_path: Path) -> None:
     assert revenue.field("orders_recognised").type == pa.int32()
 
 
-def test_a_csv_file_shows_amounts_as_postgresql_does(followed: sa.Engine, tmp_path: Path) -> None:
+def test_a_csv_file_shows_amounts_as_postgresql_does(reported: sa.Engine, tmp_path: Path) -> None:
     """Without it, '0.1000' could become 0.1 or 1e-1, and a NULL the text 'None'."""
     path = tmp_path / "orders.csv"
-    export(followed, {path: find("order_facts")}, "csv", EVERYTHING)
+    export(reported, {path: find("order_facts")}, "csv", EVERYTHING)
     with path.open(encoding="utf-8", newline="") as file:
         read = list(csv.DictReader(file))
     query = (
@@ -79,16 +79,16 @@ def test_a_csv_file_shows_amounts_as_postgresql_does(followed: sa.Engine, tmp_pa
     assert [{name: row[name] for name in ("payment_amount", "residual_amount", "net_shipping_amount", "ordered_at",
                                           "is_cod", "anomaly_codes")} for row in read] == [
         {name: words[value] if value is None or isinstance(value, bool) else value for name, value in row.items()}
-        for row in rows(followed, query)
+        for row in rows(reported, query)
     ]  # fmt: skip
 
 
 HOSTILE = ['=1+1,"x"', "line\nbreak", "", "\\N", "NULL", "ünï\u202ecode\t", "a;b", "'"]
 
 
-def test_texts_survive_whatever_they_hold(followed: sa.Engine, tmp_path: Path) -> None:
+def test_texts_survive_whatever_they_hold(reported: sa.Engine, tmp_path: Path) -> None:
     """Without it, a product with a quote, a comma or a line break would shift every column after it."""
-    with followed.begin() as connection:
+    with reported.begin() as connection:
         keys = connection.execute(sa.text("select order_key, line_number from marts.order_line_facts")).all()
         for text, key in zip(HOSTILE, keys, strict=False):
             connection.execute(
@@ -97,24 +97,24 @@ def test_texts_survive_whatever_they_hold(followed: sa.Engine, tmp_path: Path) -
                 ),
                 {"t": text, "k": key[0], "n": key[1]},
             )
-    frame = order_assets.read("order_line_facts", columns=["product_name"], database_url=_url(followed))
+    frame = order_assets.read("order_line_facts", columns=["product_name"], database_url=_url(reported))
     assert set(HOSTILE) <= set(frame["product_name"].dropna())
     path = tmp_path / "lines.csv"
-    export(followed, {path: find("order_line_facts")}, "csv", EVERYTHING)
+    export(reported, {path: find("order_line_facts")}, "csv", EVERYTHING)
     with path.open(encoding="utf-8", newline="") as file:
         assert set(HOSTILE) <= {row["product_name"] for row in csv.DictReader(file)}
 
 
-def test_a_frame_is_exact(followed: sa.Engine) -> None:
+def test_a_frame_is_exact(reported: sa.Engine) -> None:
     """Without it, sums in a notebook would differ from those of the database by float errors."""
-    frame = order_assets.read("revenue_daily", database_url=_url(followed))
+    frame = order_assets.read("revenue_daily", database_url=_url(reported))
     dtype = frame["net_sales_amount"].dtype
     assert dtype == pd.ArrowDtype(pa.decimal128(20, 4))
     assert frame["computed_at"].dtype == pd.ArrowDtype(pa.timestamp("us", "UTC"))
     assert frame["order_date"].dtype == pd.ArrowDtype(pa.date32())
     for currency, net in frame.groupby("currency_code")["net_sales_amount"].sum().items():
         query = "select sum(net_sales_amount) as n from marts.revenue_daily where currency_code = :currency"
-        assert rows(followed, query, currency=currency) == [{"n": net}]
+        assert rows(reported, query, currency=currency) == [{"n": net}]
         assert isinstance(net, Decimal)
 
 
@@ -125,11 +125,11 @@ def test_an_empty_table_has_its_columns(engine: sa.Engine) -> None:
     assert frame["net_sales"].dtype == pd.ArrowDtype(pa.decimal128(20, 4))
 
 
-def test_rows_are_selected_by_store_currency_source_and_date(followed: sa.Engine) -> None:
+def test_rows_are_selected_by_store_currency_source_and_date(reported: sa.Engine) -> None:
     """Without it, a file 'of May, store A' could hold other months or stores; lines go with their order."""
-    (store,) = rows(followed, "select store_key, source_store_id from marts.dim_store where source_system = 'scalev'"
+    (store,) = rows(reported, "select store_key, source_store_id from marts.dim_store where source_system = 'scalev'"
                     " order by 1 limit 1")  # fmt: skip
-    bounds = rows(followed, "select min(order_date) + 30 as a, max(order_date) - 30 as b from marts.order_facts")[0]
+    bounds = rows(reported, "select min(order_date) + 30 as a, max(order_date) - 30 as b from marts.order_facts")[0]
     first, last = bounds["a"], bounds["b"]
     assert isinstance(first, date)
     assert isinstance(last, date)
@@ -137,18 +137,18 @@ def test_rows_are_selected_by_store_currency_source_and_date(followed: sa.Engine
         "select order_key from marts.order_facts where store_key = :s and currency_code = 'IDR'"
         " and order_date between :a and :b"
     )
-    orders = {row["order_key"] for row in rows(followed, query, s=store["store_key"], a=first, b=last)}
+    orders = {row["order_key"] for row in rows(reported, query, s=store["store_key"], a=first, b=last)}
     assert orders
     for name in ("order_facts", "orders"):
         frame = order_assets.read(name, store=str(store["source_store_id"]), currency="IDR", source="scalev",
-                                  since=first, until=last.isoformat(), database_url=_url(followed))  # fmt: skip
+                                  since=first, until=last.isoformat(), database_url=_url(reported))  # fmt: skip
         assert set(frame["order_key"]) == orders
     for name in ("order_line_facts", "order_lines", "order_lifecycle"):
         frame = order_assets.read(name, store=[str(store["store_key"])], since=first, until=last, source="scalev",
-                                  database_url=_url(followed))  # fmt: skip
+                                  database_url=_url(reported))  # fmt: skip
         assert set(frame["order_key"]) <= {*orders}
         assert len(frame)
-    months = order_assets.read("revenue_by_month", since=first, until=last, database_url=_url(followed))
+    months = order_assets.read("revenue_by_month", since=first, until=last, database_url=_url(reported))
     assert min(months["order_month"]) >= first
     assert max(months["order_month"]) <= last
 
@@ -180,24 +180,24 @@ def test_a_database_that_was_never_filled_is_named(empty_url: str) -> None:
         order_assets.read("revenue_by_day", database_url=empty_url)
 
 
-def test_all_files_appear_or_none(followed: sa.Engine, tmp_path: Path) -> None:
+def test_all_files_appear_or_none(reported: sa.Engine, tmp_path: Path) -> None:
     """Without it, a dashboard could read half a file, or files of two different moments."""
     old = tmp_path / "revenue_by_day.csv"
     old.write_text("as before", encoding="utf-8")
     (tmp_path / "in_the_way").write_text("", encoding="utf-8")
     targets = {old: find("revenue_by_day"), tmp_path / "in_the_way" / "orders.csv": find("orders")}
     with pytest.raises(OSError, match="in_the_way"):
-        export(followed, targets, "csv", EVERYTHING)
+        export(reported, targets, "csv", EVERYTHING)
     assert sorted(path.name for path in tmp_path.iterdir()) == ["in_the_way", "revenue_by_day.csv"]
     assert old.read_text(encoding="utf-8") == "as before"
 
 
-def test_all_tables_show_one_moment_and_nothing_can_be_written(followed: sa.Engine) -> None:
+def test_all_tables_show_one_moment_and_nothing_can_be_written(reported: sa.Engine) -> None:
     """Without it, a load between two tables would let an export's orders and revenue disagree."""
     count = sa.text("select count(*) from marts.order_facts")
-    with snapshot(followed) as connection:
+    with snapshot(reported) as connection:
         before = connection.execute(count).scalar_one()
-        do(followed, "delete from marts.order_facts")
+        do(reported, "delete from marts.order_facts")
         assert connection.execute(count).scalar_one() == before > 0
         with pytest.raises(sa.exc.InternalError, match="read-only"):
             connection.execute(sa.text("delete from marts.order_facts"))

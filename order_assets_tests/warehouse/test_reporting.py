@@ -11,7 +11,7 @@ from order_assets.warehouse import reporting
 from order_assets_tests.warehouse.parts import do, rows
 
 
-def test_a_view_has_each_row_and_value_of_its_table_once(followed: sa.Engine) -> None:
+def test_a_view_has_each_row_and_value_of_its_table_once(reported: sa.Engine) -> None:
     """Without it, a join could drop or double rows, and analysts would sum to other totals than finance."""
     for view in reporting.VIEWS:
         if view.of is None:
@@ -19,28 +19,28 @@ def test_a_view_has_each_row_and_value_of_its_table_once(followed: sa.Engine) ->
         measured = [(c.name, c.sql.removeprefix("t.")) for c in view.columns if c.sql.startswith("t.")]
         theirs = "select " + ", ".join(f"{name}::text" for name, _ in measured) + f" from reporting.{view.name}"
         ours = "select " + ", ".join(f"{column}::text" for _, column in measured) + f" from marts.{view.of}"
-        assert rows(followed, f"({theirs} except all {ours}) union all ({ours} except all {theirs})") == []
-        assert rows(followed, f"select count(*) from ({ours}) as t") == rows(
-            followed, f"select count(*) from ({theirs}) as t"
+        assert rows(reported, f"({theirs} except all {ours}) union all ({ours} except all {theirs})") == []
+        assert rows(reported, f"select count(*) from ({ours}) as t") == rows(
+            reported, f"select count(*) from ({theirs}) as t"
         )
-    assert rows(followed, "select 1 as one from reporting.revenue_by_day limit 1") == [{"one": 1}]
+    assert rows(reported, "select 1 as one from reporting.revenue_by_day limit 1") == [{"one": 1}]
 
 
-def test_the_keys_of_a_view_tell_its_rows_apart(followed: sa.Engine) -> None:
+def test_the_keys_of_a_view_tell_its_rows_apart(reported: sa.Engine) -> None:
     """Without it, an export would have no certain order, and a join by the documented keys would multiply rows."""
     for view in reporting.VIEWS:
         keys = ", ".join(view.keys)
-        assert rows(followed, f"select {keys} from reporting.{view.name} group by {keys} having count(*) > 1") == []
+        assert rows(reported, f"select {keys} from reporting.{view.name} group by {keys} having count(*) > 1") == []
 
 
-def test_stores_are_named(followed: sa.Engine) -> None:
+def test_stores_are_named(reported: sa.Engine) -> None:
     """Without it, a chart by store would be labelled with keys."""
-    with followed.begin() as connection:
+    with reported.begin() as connection:
         connection.execute(sa.text("update marts.dim_store set display_name = 'Shop of ' || store_key"))
     for view in reporting.VIEWS:
         if {"store", "store_key"} <= {column.name for column in view.columns}:
             wrong = f"select * from reporting.{view.name} where store <> 'Shop of ' || store_key"
-            assert rows(followed, wrong) == []
+            assert rows(reported, wrong) == []
 
 
 def test_completeness_counts_accounts_by_their_last_crawl(engine: sa.Engine) -> None:
