@@ -54,14 +54,21 @@ app = typer.Typer(
 )
 db_app = typer.Typer(help="The embedded PostgreSQL.", no_args_is_help=True)
 sandbox_app = typer.Typer(help="Both APIs as a local server with believable data.", no_args_is_help=True)
-app.add_typer(cli_accounts.app, name="accounts")
-app.add_typer(cli_model.app)
-app.command("report")(cli_report.report)
-app.command("export")(cli_export.export)
-app.command("doctor")(cli_doctor.doctor)
-app.command("init")(cli_init.init)
-app.add_typer(db_app, name="db")
-app.add_typer(sandbox_app, name="sandbox")
+_BEGIN, _NUMBERS, _PARTS = "To begin with", "The numbers", "The parts"
+app.command("init", rich_help_panel=_BEGIN)(cli_init.init)
+app.command("doctor", rich_help_panel=_BEGIN)(cli_doctor.doctor)
+app.add_typer(cli_accounts.app, name="accounts", rich_help_panel="Accounts")
+app.command("forget", rich_help_panel="Accounts")(cli_model.forget)
+app.command("report", rich_help_panel=_NUMBERS)(cli_report.report)
+app.command("export", rich_help_panel=_NUMBERS)(cli_export.export)
+app.command("explain", rich_help_panel=_NUMBERS)(cli_model.explain)
+app.command("restatements", rich_help_panel=_NUMBERS)(cli_model.restatements)
+app.command("replay", rich_help_panel=_NUMBERS)(cli_model.replay)
+app.add_typer(db_app, name="db", rich_help_panel=_PARTS)
+app.add_typer(sandbox_app, name="sandbox", rich_help_panel=_PARTS)
+
+
+_MORE = "What is wrong, and how to mend it: order-assets doctor"
 
 
 class CrawlMode(StrEnum):
@@ -79,10 +86,14 @@ def main() -> None:
     except SettingsError as error:
         stop(str(error), USAGE)
     except (WarehouseError, embedded.EmbeddedServerError, sandbox_process.SandboxError) as error:
-        stop(str(error), FAILED)
+        stop(f"{error}\n{_MORE}", FAILED)
+    except sa.exc.DBAPIError as error:
+        # Only what the server says of itself: details of the error hold rows.
+        said = getattr(getattr(error.orig, "diag", None), "message_primary", None)
+        stop(f"The database failed: {said or 'the connection was lost'}\n{_MORE}", FAILED)
 
 
-@app.command()
+@app.command(rich_help_panel=_BEGIN)
 def run(  # noqa: PLR0913 - the choices of the command
     accounts: Annotated[
         Path | None, typer.Option(help="Accounts file; default: accounts.toml, else the sandbox.")
@@ -168,7 +179,7 @@ def run(  # noqa: PLR0913 - the choices of the command
         raise typer.Exit(NOT_ALL_COMPLETE)
 
 
-@app.command()
+@app.command(rich_help_panel=_BEGIN)
 def dev(port: Annotated[int, typer.Option(help="Port on 127.0.0.1.")] = 3000) -> None:
     """Serve the Dagster UI and run its daemon over the same data, until Ctrl-C."""
     from order_assets import serving
@@ -181,7 +192,7 @@ def dev(port: Annotated[int, typer.Option(help="Port on 127.0.0.1.")] = 3000) ->
         stop(str(error), USAGE)
 
 
-@app.command(context_settings={"allow_extra_args": True, "ignore_unknown_options": True})
+@app.command(rich_help_panel=_PARTS, context_settings={"allow_extra_args": True, "ignore_unknown_options": True})
 def dagster(context: typer.Context) -> None:
     """Run Dagster's own command line over the same data, e.g.: order-assets dagster job list -w workspace.yaml."""
     os.environ.update(runtime.dagster_environment())
@@ -190,7 +201,9 @@ def dagster(context: typer.Context) -> None:
     os.execv(sys.executable, command)  # noqa: S606 - our own interpreter, no shell
 
 
-@app.command("exec", context_settings={"allow_extra_args": True, "ignore_unknown_options": True})
+@app.command(
+    "exec", rich_help_panel=_PARTS, context_settings={"allow_extra_args": True, "ignore_unknown_options": True}
+)
 def run_program(context: typer.Context) -> None:
     """Run a program over the same data, e.g.: order-assets exec dagster-daemon run. DAGSTER_HOME is kept if it is set.
 
@@ -214,7 +227,7 @@ def run_program(context: typer.Context) -> None:
 def db_start() -> None:
     """Start the embedded PostgreSQL if it is not running."""
     runtime.database_url()
-    db_status()
+    db_status(as_json=False)
 
 
 @db_app.command("stop")
@@ -225,8 +238,13 @@ def db_stop() -> None:
 
 
 @db_app.command("status")
-def db_status() -> None:
+def db_status(*, as_json: AsJson = False) -> None:
     """Say whether the embedded PostgreSQL runs, and where."""
+    if as_json:
+        found = embedded.status(configuration.state_folder())
+        used = configuration.configured_database_url() is None
+        print_json({**{k: v for k, v in dataclasses.asdict(found).items() if k != "url"}, "is_used": used})
+        return
     if configuration.configured_database_url() is not None:
         say("ORDER_ASSETS_DATABASE_URL is set, so the embedded PostgreSQL is not used.")
     found = embedded.status(configuration.state_folder())
@@ -266,9 +284,12 @@ def sandbox_stop() -> None:
 
 
 @sandbox_app.command("status")
-def sandbox_status() -> None:
+def sandbox_status(*, as_json: AsJson = False) -> None:
     """Say whether the sandbox runs, and where."""
     found = sandbox_process.status(configuration.state_folder())
+    if as_json:
+        print_json({"running": found is not None, **(dataclasses.asdict(found) if found else {})})
+        return
     say(f"The sandbox answers at {found.base_url} (pid {found.pid})" if found else "The sandbox is not running.")
 
 

@@ -31,12 +31,9 @@ if TYPE_CHECKING:
     from order_assets.crawl.replay import ReplayCounts
     from order_assets.warehouse.restatements import Restatement
 
-app = typer.Typer()
-
 _SHOWN_KEYS, _KEY_LETTERS = 3, 12  # order keys per line, cut short; --json has all that are kept
 
 
-@app.command()
 def replay(
     since: Annotated[
         str | None, typer.Option(help="Only orders on pages fetched since this date or time (UTC), e.g. 2026-05-01.")
@@ -85,7 +82,6 @@ def replay(
         raise typer.Exit(NOT_ALL_COMPLETE)
 
 
-@app.command()
 def explain(
     order: Annotated[str, typer.Argument(help="The order's id at the source, its order_key, or its UUID.")],
     *,
@@ -110,7 +106,6 @@ def explain(
     print_json(dataclasses.asdict(explanation)) if as_json else _print_explanation(explanation)
 
 
-@app.command()
 def restatements(
     since: Annotated[
         str | None, typer.Option(help="Only those detected since this date or time (UTC), e.g. 2026-05-01.")
@@ -134,7 +129,6 @@ def restatements(
         _print_restatements(rows)
 
 
-@app.command()
 def forget(
     source: Annotated[Literal["scalev", "ktsp"], typer.Option(help="The source of the account.")],
     account: Annotated[str, typer.Option(help="The account, e.g. store_A/c-001.")],

@@ -72,7 +72,7 @@ def test_by_asking_tokens_are_not_shown(command: Command, tmp_path: Path) -> Non
         ("App secret", found["APP_SECRET"]), ("time zone", ""), ("currency", ""), ("member_id", found["MEMBER"]),
         ("Another member", ""),
     ]  # fmt: skip
-    shown, code = _converse(["init", "--out", str(out)], {**command.env, "NO_COLOR": "1"}, answers)
+    shown, code = converse(["init", "--out", str(out)], {**command.env, "NO_COLOR": "1"}, answers)
     assert code == 0, shown
     assert [name for name in ("KEY", "ACCESS", "APP_KEY", "APP_SECRET") if found[name] in shown] == []
     assert "is not an IANA time zone" in shown
@@ -84,7 +84,7 @@ def test_by_asking_tokens_are_not_shown(command: Command, tmp_path: Path) -> Non
     assert checked.returncode == 0, checked.stdout + checked.stderr
 
 
-def _converse(words: list[str], env: dict[str, str], answers: list[tuple[str, str]]) -> tuple[str, int]:
+def converse(words: list[str], env: dict[str, str], answers: list[tuple[str, str]]) -> tuple[str, int]:
     """Run the command on a terminal of its own; answer each question when it is asked."""
     pid, terminal = pty.fork()
     if pid == 0:

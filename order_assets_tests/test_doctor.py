@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 import shutil
 import socket
 import ssl
@@ -60,8 +59,6 @@ def test_a_healthy_installation_and_then_one_problem_after_the_other(command: Co
     }  # fmt: skip
 
     bad = command.sandbox.world.accounts[0]
-    command.sandbox.set_fault(bad, "token_expired")
-    assert command("run").returncode == 3
     keys = Path(command.env["ORDER_ASSETS_STATE"]) / "keys"
     (keys / "encryption_key").chmod(0o644)
     (keys / "hmac_key").rename(keys / "elsewhere")
@@ -74,6 +71,10 @@ def test_a_healthy_installation_and_then_one_problem_after_the_other(command: Co
             )
         )
         connection.execute(sa.text("update ops.crawls set finished_at = finished_at - interval '100 hours'"))
+        connection.execute(
+            sa.text("update ops.crawls set status = 'failed', reason = 'token_expired' where partition_key = :key"),
+            {"key": bad},
+        )
     with socket.create_server(("127.0.0.1", int(port))):
         ill = command("doctor", "--port", port, DAGSTER_HOME="/elsewhere", ORDER_ASSETS_DATABSE_URL="x")
     assert ill.returncode == 1
@@ -188,7 +189,9 @@ def test_a_disk_that_fills_up(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -
         assert {found.level for found in place.folders(tmp_path / "not" / "yet", tmp_path)} == {level}
 
 
-def test_real_orders_and_the_sandbox_in_one_database(engine: sa.Engine, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_real_orders_and_the_sandbox_in_one_database(
+    engine: sa.Engine, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """Without it, demo orders in the sums of a finance team would be found by nobody."""
     with engine.begin() as connection:
         for origin in ("file", "sandbox"):
@@ -200,7 +203,8 @@ def test_real_orders_and_the_sandbox_in_one_database(engine: sa.Engine, monkeypa
                 ),
                 {"o": origin},
             )
-    monkeypatch.setenv("ORDER_ASSETS_ACCOUNTS", os.devnull)
+    (tmp_path / "accounts.toml").touch()
+    monkeypatch.setenv("ORDER_ASSETS_ACCOUNTS", str(tmp_path / "accounts.toml"))
     assert "both real orders and those of the sandbox" in _problems(
         database.configured(engine, parse_accounts("", "x"))
     )

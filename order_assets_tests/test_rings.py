@@ -55,6 +55,7 @@ RULES = {
     ),
     "cli_accounts": _rule(f"{EVERYTHING} cli_common cli_progress", _DAGSTER),
     "cli_common": _rule(EVERYTHING, _DAGSTER),
+    "cli_doc": _rule("cli", _DAGSTER),
     "cli_doctor": _rule(f"{EVERYTHING} cli_common doctor", _DAGSTER),
     "cli_export": _rule(f"{EVERYTHING} cli_common export", _DAGSTER),
     "cli_init": _rule(f"{EVERYTHING} cli_common initial_file", _DAGSTER),

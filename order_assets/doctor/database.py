@@ -24,7 +24,7 @@ from order_assets.warehouse.sql import statement
 _LATE, _VERY_LATE = timedelta(seconds=5), timedelta(minutes=2)
 _NTP = "set this machine's clock by NTP (e.g. timedatectl set-ntp true): ages, waits and end of tokens go by it"
 _BY_STATE = {
-    "needs_sign_in": "put new tokens for them into the accounts file (or: order-assets accounts import)",
+    "needs_sign_in": "put new tokens into the accounts file or import them, then: order-assets run --failed-only",
     "not_found": "correct their names, or stop crawling them: order-assets accounts retire KEY",
 }
 

@@ -20,7 +20,6 @@ def test_every_example_runs_and_its_numbers_are_exact(reported: sa.Engine) -> No
     for path in FILES:
         text = path.read_text(encoding="utf-8")
         assert text.startswith("-- "), f"{path.name} says which question it answers"
-        assert text.count(";") == 1
         with reported.connect() as connection:
             result = connection.exec_driver_sql(text)
             found = [dict(row) for row in result.mappings()]
