@@ -42,7 +42,8 @@ class Shown:
         self, unit: str, verb: str, totals: Mapping[str, int | None], clock: Callable[[], float] = time.monotonic
     ) -> None:
         """Take the names and how many there are of each; None where that is not known yet."""
-        self._unit, self._verb, self._clock, self._since = unit, verb, clock, clock()
+        self._unit, self._verb, self._clock = unit, verb, clock
+        self._last, self._since = clock(), dict[str, float]()
         self._totals, self._done, self._told = dict(totals), dict.fromkeys(totals, 0), dict.fromkeys(totals, 0)
         self._is_live = err.is_terminal and not err.is_dumb_terminal
         self._bars = Progress(
@@ -68,6 +69,9 @@ class Shown:
 
     def advance(self, name: str, done: int | None = None, note: str = "") -> None:
         """Count one more, or say how many are done."""
+        # Sources may be crawled one after the other: each began when something was last heard of another.
+        self._since.setdefault(name, self._last)
+        self._last = self._clock()
         self._done[name] = self._done[name] + 1 if done is None else done
         self._bars.update(self._tasks[name], completed=self._done[name], note=note)
         total = self._totals[name]
@@ -80,7 +84,7 @@ class Shown:
     def _line(self, name: str, total: int, note: str) -> str:
         done = self._done[name]
         words = f"{name}: {done:,} of {total:,} {self._unit} {self._verb}"
-        seconds = self._clock() - self._since
+        seconds = self._last - self._since[name]
         if seconds >= 1 and done:
             words += f", {rate(done / seconds)}"
             left = (total - done) * seconds / done

@@ -10,6 +10,7 @@ import re
 import subprocess
 import sys
 from decimal import Decimal
+from itertools import count
 from pathlib import Path
 
 import pyarrow.parquet as pq
@@ -101,16 +102,22 @@ def lines(monkeypatch: pytest.MonkeyPatch) -> io.StringIO:
 
 def test_lines_tell_rate_and_time_left(lines: io.StringIO) -> None:
     """Without it, nobody who reads a log would know whether to wait for minutes or for hours."""
-    now = iter([0.0, 50.0, 100.0, 150.0, 200.0])
-    with Shown("accounts", "crawled", {"ktsp": 400}, clock=lambda: next(now)) as shown:
+    now = count()
+    with Shown("accounts", "crawled", {"ktsp": 400, "scalev": 4}, clock=lambda: next(now) / 2) as shown:
         for _ in range(400):
             shown.advance("ktsp", note="3 not complete")
+        for _ in range(4):
+            shown.advance("scalev")
         say("done")
     assert lines.getvalue().splitlines() == [
         "ktsp: 100 of 400 accounts crawled, 2.0/s, about 2 min 30 s left, 3 not complete",
         "ktsp: 200 of 400 accounts crawled, 2.0/s, about 1 min 40 s left, 3 not complete",
         "ktsp: 300 of 400 accounts crawled, 2.0/s, about 50 s left, 3 not complete",
         "ktsp: 400 of 400 accounts crawled, 2.0/s, 3 not complete",
+        "scalev: 1 of 4 accounts crawled",
+        "scalev: 2 of 4 accounts crawled, 2.0/s, about 1 s left",
+        "scalev: 3 of 4 accounts crawled, 2.0/s, about 0 s left",
+        "scalev: 4 of 4 accounts crawled, 2.0/s",
         "done",
     ]
     assert rate(0.05) == "3.0/min"

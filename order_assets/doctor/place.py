@@ -90,7 +90,8 @@ def folders(state: Path, data: Path | None) -> Iterator[Finding]:
     place = _existing(state)
     if not os.access(place, os.W_OK | os.X_OK):
         yield problem("state_folder", f"{place} cannot be written", "change its owner, or set ORDER_ASSETS_STATE")
-    for folder in {place: "keys, logs and reports", **({_existing(data): "the database"} if data else {})}:
+    places = [place, *([_existing(data)] if data else [])]
+    for folder in {each.stat().st_dev: each for each in reversed(places)}.values():
         free = shutil.disk_usage(folder).free
         words = f"{free / (1 << 30):,.1f} GB free at {folder}"
         remedy = "free some space; old Dagster logs are in the state folder, in dagster/logs"
