@@ -16,8 +16,7 @@ from pathlib import Path
 
 from order_assets.accounts_file import SettingsError, parse_accounts
 
-_PACKAGE = Path(__file__).parent
-_EXAMPLES = (_PACKAGE / "accounts.example.toml", _PACKAGE.parent / "accounts.example.toml")  # wheel; repository
+_EXAMPLE = Path(__file__).resolve().parent.parent / "accounts.example.toml"
 _HEADER = "# Made by order-assets init. Lines that are commented out show the default.\n"
 _LINE = re.compile(r"(?P<off>#?)(?P<key>[a-z_]+) = (?P<value>[^#]*?)(?P<comment>\s+#.*)?")
 
@@ -48,7 +47,7 @@ def render(tables: list[Table]) -> str:
         SettingsError: the file would not be accepted; the message names the line.
     """
     blocks = dict(_blocks())
-    filled = ["\n".join(_filled(blocks[table.header], table)) for table in tables]
+    filled = ["\n".join(_filled(blocks.get(table.header, [table.header]), table)) for table in tables]
     used = {table.header for table in tables}
     sources = {"scalev": "[[scalev.", "ktsp": "[[ktsp."}
     others = [
@@ -82,11 +81,12 @@ def write(path: Path, text: str) -> None:
 
 
 def _blocks() -> Iterator[tuple[str, list[str]]]:
-    """Yield each table of the example: its header and its lines, comments above a table included."""
-    example = next((path for path in _EXAMPLES if path.exists()), None)
-    if example is None:
-        raise SettingsError(f"{_EXAMPLES[0]}: missing; this installation is not complete")
-    for block in example.read_text(encoding="utf-8").split("\n\n"):
+    """Yield each table of the example: its header and its lines, comments above a table included.
+
+    None where the example is not installed, as in an image with nothing but the package.
+    """
+    text = _EXAMPLE.read_text(encoding="utf-8") if _EXAMPLE.exists() else ""
+    for block in text.split("\n\n"):
         lines = block.strip("\n").splitlines()
         header = next((match[1] for line in lines if (match := re.match(r"#?(\[\[?[a-z.]+\]\]?)$", line))), None)
         if header is not None:
