@@ -32,6 +32,7 @@ from order_assets.cli_common import (
     print_json,
     print_table,
     say,
+    server_words,
     stop,
     warn,
 )
@@ -88,9 +89,7 @@ def main() -> None:
     except (WarehouseError, embedded.EmbeddedServerError, sandbox_process.SandboxError) as error:
         stop(f"{error}\n{_MORE}", FAILED)
     except sa.exc.DBAPIError as error:
-        # Only what the server says of itself: details of the error hold rows.
-        said = getattr(getattr(error.orig, "diag", None), "message_primary", None)
-        stop(f"The database failed: {said or 'the connection was lost'}\n{_MORE}", FAILED)
+        stop(f"The database failed: {server_words(error)}\n{_MORE}", FAILED)
 
 
 @app.command(rich_help_panel=_BEGIN)

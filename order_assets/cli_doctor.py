@@ -9,13 +9,14 @@ from datetime import UTC, datetime
 from functools import partial
 from typing import TYPE_CHECKING, Annotated
 
+import sqlalchemy as sa
 import typer
 from rich.markup import escape
 
 from order_assets import runtime
 from order_assets import settings as configuration
 from order_assets.accounts_file import AccountsFile, SettingsError
-from order_assets.cli_common import FAILED, AsJson, out, print_json
+from order_assets.cli_common import FAILED, AsJson, out, print_json, server_words
 
 if TYPE_CHECKING:
     from order_assets.doctor.finding import Finding
@@ -58,16 +59,19 @@ def _findings(port: int, *, offline: bool) -> Iterator[Finding]:
     opened = database.opened(state)
     yield from opened.findings
     engine = opened.engine
-    ledger = engine if engine is not None and database.is_current(engine) else None
+    ledger = None
     if engine is not None:
-        yield database.schema(engine)
-        yield database.clock(engine)
+        schema = _guarded("schema", lambda: [database.schema(engine)])
+        yield from schema
+        yield from _guarded("clock", lambda: [database.clock(engine)])
+        if schema[0].level == "ok" and database.is_current(engine):
+            ledger = engine
     keys = list(place.keys(state, is_filled=ledger is not None and database.is_filled(ledger)))
     yield from keys
     if ledger is not None and not keys:
         yield from _guarded("keys", lambda: database.fitting_keys(ledger, state))
     yield from _guarded("accounts", lambda: database.configured(ledger, file))
-    yield from place.folders(state, opened.data)
+    yield from _guarded("disk", lambda: place.folders(state, opened.data))
     yield place.dagster_home()
     yield place.port(port)
     for url in network.addresses(file) if file is not None and not offline else []:
@@ -100,7 +104,9 @@ def _guarded(check: str, look: Callable[[], Iterable[Finding]]) -> list[Finding]
     try:
         return list(look())
     except Exception as error:  # noqa: BLE001 - whatever it is, the other checks go on
-        why = str(error).splitlines()[0] if isinstance(error, SettingsError) else type(error).__name__
+        why = type(error).__name__
+        if isinstance(error, SettingsError | sa.exc.DBAPIError):
+            why = server_words(error) if isinstance(error, sa.exc.DBAPIError) else str(error).splitlines()[0]
         return [problem(check, f"cannot be looked at: {why}", "mend the problems above first, then look again")]
 
 

@@ -170,6 +170,25 @@ def test_a_schema_that_is_behind_or_ahead(engine: sa.Engine) -> None:
         assert not database.is_current(engine)
 
 
+def test_a_database_user_without_rights_hides_nothing(command: Command, engine: sa.Engine) -> None:
+    """Without it, a missing grant would end the examination, and the disk that is full stay unknown."""
+    name = f"nobody_{engine.url.database}"
+    with engine.begin() as connection:
+        connection.exec_driver_sql(f"create role {name} login password 'p'")
+    try:
+        url = engine.url.set(drivername="postgresql", username=name, password="p")  # noqa: S106 - of a role made here
+        done = command(
+            "doctor", "--offline", ORDER_ASSETS_DATABASE_URL=url.render_as_string(hide_password=False)
+        )  # fmt: skip
+        assert done.returncode == 1
+        assert "cannot be looked at: permission denied for schema ops" in done.stdout
+        assert "GB free" in done.stdout
+        assert "Traceback" not in done.stdout + done.stderr
+    finally:
+        with engine.begin() as connection:
+            connection.exec_driver_sql(f"drop role {name}")
+
+
 def test_clocks_that_disagree(engine: sa.Engine) -> None:
     """Without it, tokens would seem to expire too early or too late, for no visible reason."""
     for off, level in ((0, "ok"), (-30, "warning"), (600, "problem")):
