@@ -36,7 +36,10 @@ def test_the_documentation_is_that_of_the_command() -> None:
 
 def test_tables_become_files(command: Command, tmp_path: Path) -> None:
     """Without it, the export could work as a function and not as the command analysts type."""
-    assert command("run").returncode == 0
+    ran = command("run")
+    assert ran.returncode == 0, ran.stderr
+    assert "ktsp: 3 of 3 accounts crawled" in ran.stderr
+    assert "scalev: 4 of 4 accounts crawled" in ran.stderr
     out = tmp_path / "files"
     words = ("export", "revenue_by_day", "order_facts", "--currency", "IDR", "--out", str(out))
     done = command(*words, "--format", "parquet", "--json")
