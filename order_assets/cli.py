@@ -8,16 +8,16 @@ from __future__ import annotations
 import dataclasses
 import os
 import sys
+from collections import Counter
 from datetime import datetime
 from enum import StrEnum
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Self
+from typing import TYPE_CHECKING, Annotated
 
 import sqlalchemy as sa
 import typer
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
 
-from order_assets import cli_accounts, cli_model, cli_report, runtime
+from order_assets import cli_accounts, cli_doctor, cli_export, cli_init, cli_model, cli_report, runtime
 from order_assets import settings as configuration
 from order_assets.accounts_file import SettingsError
 from order_assets.cli_common import (
@@ -32,9 +32,11 @@ from order_assets.cli_common import (
     print_json,
     print_table,
     say,
+    server_words,
     stop,
     warn,
 )
+from order_assets.cli_progress import Shown
 from order_assets.report.location import report_file
 from order_assets.sandbox import process as sandbox_process
 from order_assets.settings import Settings
@@ -53,11 +55,22 @@ app = typer.Typer(
 )
 db_app = typer.Typer(help="The embedded PostgreSQL.", no_args_is_help=True)
 sandbox_app = typer.Typer(help="Both APIs as a local server with believable data.", no_args_is_help=True)
-app.add_typer(cli_accounts.app, name="accounts")
-app.add_typer(cli_model.app)
-app.command("report")(cli_report.report)
-app.add_typer(db_app, name="db")
-app.add_typer(sandbox_app, name="sandbox")
+_BEGIN, _NUMBERS, _PARTS = "To begin with", "The numbers", "The parts"
+app.command("init", rich_help_panel=_BEGIN)(cli_init.init)
+app.command("doctor", rich_help_panel=_BEGIN)(cli_doctor.doctor)
+app.add_typer(cli_accounts.app, name="accounts", rich_help_panel="Accounts")
+app.command("forget", rich_help_panel="Accounts")(cli_model.forget)
+app.command("purge", rich_help_panel="Accounts")(cli_model.purge)
+app.command("report", rich_help_panel=_NUMBERS)(cli_report.report)
+app.command("export", rich_help_panel=_NUMBERS)(cli_export.export)
+app.command("explain", rich_help_panel=_NUMBERS)(cli_model.explain)
+app.command("restatements", rich_help_panel=_NUMBERS)(cli_model.restatements)
+app.command("replay", rich_help_panel=_NUMBERS)(cli_model.replay)
+app.add_typer(db_app, name="db", rich_help_panel=_PARTS)
+app.add_typer(sandbox_app, name="sandbox", rich_help_panel=_PARTS)
+
+
+_MORE = "What is wrong, and how to mend it: order-assets doctor"
 
 
 class CrawlMode(StrEnum):
@@ -75,10 +88,12 @@ def main() -> None:
     except SettingsError as error:
         stop(str(error), USAGE)
     except (WarehouseError, embedded.EmbeddedServerError, sandbox_process.SandboxError) as error:
-        stop(str(error), FAILED)
+        stop(f"{error}\n{_MORE}", FAILED)
+    except sa.exc.DBAPIError as error:
+        stop(f"The database failed: {server_words(error)}\n{_MORE}", FAILED)
 
 
-@app.command()
+@app.command(rich_help_panel=_BEGIN)
 def run(  # noqa: PLR0913 - the choices of the command
     accounts: Annotated[
         Path | None, typer.Option(help="Accounts file; default: accounts.toml, else the sandbox.")
@@ -141,9 +156,11 @@ def run(  # noqa: PLR0913 - the choices of the command
             stop("--account and --source or --failed-only leave no account to crawl", USAGE)
         say("No account to crawl.")
     try:
-        with _Progress({system: len(keys) for system, keys in chosen.items() if keys}) as shown:
+        totals = {system: len(keys) for system, keys in chosen.items() if keys}
+        with Shown("accounts", "crawled", totals) as shown:
             outcome = refresh.refresh(
-                engine, settings, chosen, on_account=shown.account, on_step=shown.step, mode=mode.value,
+                engine, settings, chosen, on_account=_Crawled(shown).account, on_step=lambda step: say(_STEPS[step]),
+                mode=mode.value,
                 allow_shrink=allow_shrink, as_of=as_of.date() if as_of else None,
             )  # fmt: skip
     except refresh.RunFailedError as error:
@@ -162,7 +179,7 @@ def run(  # noqa: PLR0913 - the choices of the command
         raise typer.Exit(NOT_ALL_COMPLETE)
 
 
-@app.command()
+@app.command(rich_help_panel=_BEGIN)
 def dev(port: Annotated[int, typer.Option(help="Port on 127.0.0.1.")] = 3000) -> None:
     """Serve the Dagster UI and run its daemon over the same data, until Ctrl-C."""
     from order_assets import serving
@@ -175,7 +192,7 @@ def dev(port: Annotated[int, typer.Option(help="Port on 127.0.0.1.")] = 3000) ->
         stop(str(error), USAGE)
 
 
-@app.command(context_settings={"allow_extra_args": True, "ignore_unknown_options": True})
+@app.command(rich_help_panel=_PARTS, context_settings={"allow_extra_args": True, "ignore_unknown_options": True})
 def dagster(context: typer.Context) -> None:
     """Run Dagster's own command line over the same data, e.g.: order-assets dagster job list -w workspace.yaml."""
     os.environ.update(runtime.dagster_environment())
@@ -184,7 +201,9 @@ def dagster(context: typer.Context) -> None:
     os.execv(sys.executable, command)  # noqa: S606 - our own interpreter, no shell
 
 
-@app.command("exec", context_settings={"allow_extra_args": True, "ignore_unknown_options": True})
+@app.command(
+    "exec", rich_help_panel=_PARTS, context_settings={"allow_extra_args": True, "ignore_unknown_options": True}
+)
 def run_program(context: typer.Context) -> None:
     """Run a program over the same data, e.g.: order-assets exec dagster-daemon run. DAGSTER_HOME is kept if it is set.
 
@@ -208,7 +227,7 @@ def run_program(context: typer.Context) -> None:
 def db_start() -> None:
     """Start the embedded PostgreSQL if it is not running."""
     runtime.database_url()
-    db_status()
+    db_status(as_json=False)
 
 
 @db_app.command("stop")
@@ -219,8 +238,13 @@ def db_stop() -> None:
 
 
 @db_app.command("status")
-def db_status() -> None:
+def db_status(*, as_json: AsJson = False) -> None:
     """Say whether the embedded PostgreSQL runs, and where."""
+    if as_json:
+        found = embedded.status(configuration.state_folder())
+        used = configuration.configured_database_url() is None
+        print_json({**{k: v for k, v in dataclasses.asdict(found).items() if k != "url"}, "is_used": used})
+        return
     if configuration.configured_database_url() is not None:
         say("ORDER_ASSETS_DATABASE_URL is set, so the embedded PostgreSQL is not used.")
     found = embedded.status(configuration.state_folder())
@@ -305,9 +329,12 @@ def sandbox_stop() -> None:
 
 
 @sandbox_app.command("status")
-def sandbox_status() -> None:
+def sandbox_status(*, as_json: AsJson = False) -> None:
     """Say whether the sandbox runs, and where."""
     found = sandbox_process.status(configuration.state_folder())
+    if as_json:
+        print_json({"running": found is not None, **(dataclasses.asdict(found) if found else {})})
+        return
     say(f"The sandbox answers at {found.base_url} (pid {found.pid})" if found else "The sandbox is not running.")
 
 
@@ -317,41 +344,21 @@ def _without_password(url: str) -> tuple[str, str]:
     return str(parsed.password or ""), bare.render_as_string(hide_password=False)
 
 
-class _Progress:
-    """A bar per source on a terminal, plain lines elsewhere; on stderr, so that stdout stays the result."""
+_STEPS = {"facts": "Loading facts ...", "summaries": "Recomputing touched months ..."}
 
-    def __init__(self, totals: dict[str, int]) -> None:
-        self._totals = totals
-        self._done = dict.fromkeys(totals, 0)
-        self._trouble = dict.fromkeys(totals, 0)
-        self._bars = Progress(
-            TextColumn("{task.description:<10}"), BarColumn(), MofNCompleteColumn(), TextColumn("{task.fields[note]}"),
-            TimeElapsedColumn(), TimeRemainingColumn(), console=err, disable=not err.is_terminal,
-        )  # fmt: skip
-        self._tasks = {name: self._bars.add_task(name, total=total, note="") for name, total in totals.items()}
 
-    def __enter__(self) -> Self:
-        self._bars.start()
-        return self
+class _Crawled:
+    """Counts accounts by source, and those that are not complete."""
 
-    def __exit__(self, *_: object) -> None:
-        self._bars.stop()
+    def __init__(self, shown: Shown) -> None:
+        self._shown = shown
+        self._trouble: Counter[str] = Counter()
 
     def account(self, result: CrawlResult) -> None:
         """Count an account that ended."""
         name = result.account.source_system
-        self._done[name] += 1
         self._trouble[name] += not result.verdict.is_complete
-        note = f"{self._trouble[name]} not complete" if self._trouble[name] else ""
-        self._bars.update(self._tasks[name], advance=1, note=note)
-        done, total = self._done[name], self._totals[name]
-        if not err.is_terminal and (done == total or done % max(total // 4, 1) == 0):
-            say(f"{name}: {done} of {total} accounts crawled{', ' + note if note else ''}")
-
-    def step(self, name: str) -> None:
-        """Say which step begins."""
-        words = {"facts": "Loading facts ...", "summaries": "Recomputing touched months ..."}
-        err.print(words[name])
+        self._shown.advance(name, note=f"{self._trouble[name]:,} not complete" if self._trouble[name] else "")
 
 
 def _report(engine: sa.Engine, settings: Settings, known: Findings) -> None:

@@ -7,11 +7,10 @@ from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, Literal, Self
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import sqlalchemy as sa
 import typer
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
 
 from order_assets import settings as configuration
 from order_assets.accounts_file import SettingsError
@@ -29,6 +28,7 @@ from order_assets.cli_common import (
     stop,
     warn,
 )
+from order_assets.cli_progress import Shown
 from order_assets.settings import Settings, SourceSystem
 
 if TYPE_CHECKING:
@@ -77,14 +77,14 @@ def check_accounts(
         with engine.connect() as connection:
             chosen = _chosen(roster.states(connection, settings), source, account or [])
         try:
-            with Session(engine) as session, _Progress() as shown:
+            with Session(engine) as session, Shown("accounts", "checked", {"check": None}) as shown:
                 findings = checking.check_accounts(
                     engine,
                     settings,
                     chosen,
                     gate_of=checking.shared_gates(engine, session, settings),
-                    on_start=shown.start,
-                    on_finding=shown.advance,
+                    on_start=lambda totals: shown.expect("check", sum(totals.values())),
+                    on_finding=lambda _: shown.advance("check"),
                 )
         except KeyboardInterrupt:
             stop("Stopped. Nothing was changed.", FAILED)
@@ -258,36 +258,3 @@ def _print_findings(findings: Sequence[Finding]) -> None:
     print_table("Credentials", columns, cells)
     counts = Counter(str(finding.outcome) for finding in findings)
     out.print(", ".join(f"{count:,} {outcome}" for outcome, count in counts.most_common()))
-
-
-class _Progress:
-    """A bar on a terminal, plain lines elsewhere; on stderr, so that stdout stays the result."""
-
-    def __init__(self) -> None:
-
-        self._is_terminal = err.is_terminal
-        self._bar = Progress(
-            TextColumn("{task.description:<10}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn(),
-            TimeRemainingColumn(), console=err, disable=not err.is_terminal,
-        )  # fmt: skip
-        self._task = self._bar.add_task("accounts", total=None)
-        self._done = self._total = 0
-
-    def __enter__(self) -> Self:
-        self._bar.start()
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self._bar.stop()
-
-    def start(self, totals: Mapping[str, int]) -> None:
-        """Say how many accounts there are."""
-        self._total = sum(totals.values())
-        self._bar.update(self._task, total=self._total)
-
-    def advance(self, _: Finding) -> None:
-        """Count an account."""
-        self._done += 1
-        self._bar.update(self._task, advance=1)
-        if not self._is_terminal and (self._done == self._total or self._done % max(self._total // 4, 25) == 0):
-            say(f"{self._done} of {self._total} accounts checked")

@@ -83,6 +83,12 @@ def stop(message: str, code: int) -> NoReturn:
     sys.exit(code)
 
 
+def server_words(error: sa.exc.DBAPIError) -> str:
+    """Return what the database says of itself. Details of an error hold rows, so they are left out."""
+    said = getattr(getattr(error.orig, "diag", None), "message_primary", None)
+    return str(said or "the connection was lost")
+
+
 def print_json(document: Any) -> None:
     """Print a result for programs."""
     print(json.dumps(document, indent=2, default=str))  # noqa: T201 - output

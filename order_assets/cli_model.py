@@ -3,20 +3,18 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING, Annotated, Any, Literal, Self
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import sqlalchemy as sa
 import typer
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
 
 from order_assets.cli_common import (
     FAILED,
     NOT_ALL_COMPLETE,
     USAGE,
     AsJson,
-    err,
     inert,
     open_engine,
     open_settings,
@@ -27,6 +25,7 @@ from order_assets.cli_common import (
     stop,
     warn,
 )
+from order_assets.cli_progress import Shown
 from order_assets.report.location import report_file
 from order_assets.settings import Settings
 
@@ -36,12 +35,9 @@ if TYPE_CHECKING:
     from order_assets.crawl.replay import ReplayCounts
     from order_assets.warehouse.restatements import Restatement
 
-app = typer.Typer()
-
 _SHOWN_KEYS, _KEY_LETTERS = 3, 12  # order keys per line, cut short; --json has all that are kept
 
 
-@app.command()
 def replay(
     since: Annotated[
         str | None, typer.Option(help="Only orders on pages fetched since this date or time (UTC), e.g. 2026-05-01.")
@@ -64,8 +60,10 @@ def replay(
     results: list[ReplayCounts] = []
     config = {"ops": {"replay_pages": {"config": {} if moment is None else {"since": moment.isoformat()}}}}
     try:
-        with _Progress() as shown, replaying.observed_by(replaying.Observer(shown.advance, results.append)):
-            refresh.run_job("replay_marts", config)
+        with Shown("crawls", "derived", {"replay": None}) as shown:
+            observer = replaying.Observer(_advance(shown), results.append)
+            with replaying.observed_by(observer):
+                refresh.run_job("replay_marts", config)
     except refresh.RunFailedError as error:
         stop(str(error), FAILED)
     except (KeyboardInterrupt, refresh.Interrupted):
@@ -88,7 +86,6 @@ def replay(
         raise typer.Exit(NOT_ALL_COMPLETE)
 
 
-@app.command()
 def explain(
     order: Annotated[str, typer.Argument(help="The order's id at the source, its order_key, or its UUID.")],
     *,
@@ -113,7 +110,6 @@ def explain(
     print_json(dataclasses.asdict(explanation)) if as_json else _print_explanation(explanation)
 
 
-@app.command()
 def restatements(
     since: Annotated[
         str | None, typer.Option(help="Only those detected since this date or time (UTC), e.g. 2026-05-01.")
@@ -137,7 +133,6 @@ def restatements(
         _print_restatements(rows)
 
 
-@app.command()
 def purge(*, as_json: AsJson = False) -> None:
     """Delete raw pages older than [policy] raw_retention_days, as the schedule purge_raw_pages_daily does.
 
@@ -160,7 +155,6 @@ def purge(*, as_json: AsJson = False) -> None:
         out.print(f"{purged.pages:,} raw pages older than {days:,} days deleted ({purged.bytes:,} bytes).")
 
 
-@app.command()
 def forget(
     source: Annotated[Literal["scalev", "ktsp"], typer.Option(help="The source of the account.")],
     account: Annotated[str, typer.Option(help="The account, e.g. store_A/c-001.")],
@@ -221,32 +215,14 @@ def _moment(text: str | None) -> datetime | None:
     return moment if moment.tzinfo else moment.replace(tzinfo=UTC)
 
 
-class _Progress:
-    """A bar on a terminal, plain lines elsewhere; on stderr, so that stdout stays the result."""
-
-    def __init__(self) -> None:
-        self._bar = Progress(
-            TextColumn("{task.description:<10}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn(),
-            TimeRemainingColumn(), console=err, disable=not err.is_terminal,
-        )  # fmt: skip
-        self._task = self._bar.add_task("crawls", total=None)
-        self._told = 0
-
-    def __enter__(self) -> Self:
-        self._bar.start()
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self._bar.stop()
-
-    def advance(self, done: int, total: int) -> None:
-        """Show how many of the crawls are derived."""
-        self._bar.update(self._task, completed=done, total=total)
-        if not err.is_terminal and (done == total or done - self._told >= max(total // 4, 1)):
-            self._told = done
-            say(f"{done} of {total} crawls derived")
+def _advance(shown: Shown) -> Callable[[int, int], None]:
+    def advance(done: int, total: int) -> None:
+        shown.expect("replay", total)
+        shown.advance("replay", done)
         if done == total:
             say("Recomputing summaries and running the checks ...")
+
+    return advance
 
 
 def _ask(extent: Forgotten) -> None:

@@ -41,6 +41,7 @@ def test_from_a_changed_policy_to_a_forgotten_member(command: Command) -> None:
     assert done.returncode == 0, done.stderr
     assert "order-assets replay" in done.stderr, "the warning about other rules, for the last time"
     counts = json.loads(done.stdout)
+    assert f"replay: {counts['crawls']} of {counts['crawls']} crawls derived" in done.stderr
     assert counts["changed"] > 0
     assert counts["restated"] > 0
     assert command.scalar("select count(*) from marts.order_facts where recognition_state = 'open'") == 0

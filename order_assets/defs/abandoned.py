@@ -24,12 +24,20 @@ def this_process() -> str:
 
 def end_abandoned_runs(instance: dg.DagsterInstance) -> list[str]:
     """Call runs failed whose process on this machine is gone; return their ids. Dagster's retries take them up."""
-    ended = []
-    for run in instance.get_runs(dg.RunsFilter(statuses=_UNFINISHED)):
-        if _is_gone(run.tags):
-            instance.report_run_failed(run, "The process of this run is gone. What it committed stays.")
-            ended.append(run.run_id)
-    return ended
+    ended = _gone(instance)
+    for run in ended:
+        instance.report_run_failed(run, "The process of this run is gone. What it committed stays.")
+    return [run.run_id for run in ended]
+
+
+def abandoned_runs() -> list[str]:
+    """Return the ids of such runs, and leave them as they are."""
+    with dg.DagsterInstance.get() as instance:
+        return [run.run_id for run in _gone(instance)]
+
+
+def _gone(instance: dg.DagsterInstance) -> list[dg.DagsterRun]:
+    return [run for run in instance.get_runs(dg.RunsFilter(statuses=_UNFINISHED)) if _is_gone(run.tags)]
 
 
 def _is_gone(tags: Mapping[str, str]) -> bool:

@@ -5,6 +5,7 @@ Which server the URL points to (configured or embedded) is decided in `settings`
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from pathlib import Path
 
 import sqlalchemy as sa
@@ -77,6 +78,24 @@ def connect(url: str) -> sa.Engine:
     return engine
 
 
+@dataclass(frozen=True, slots=True)
+class SchemaState:
+    """Revision of a database (None: it was never migrated), that of this release, and whether it knows the former."""
+
+    current: str | None
+    head: str | None
+    is_known: bool
+
+
+def schema_state(engine: sa.Engine) -> SchemaState:
+    """Compare a database with this release; changes nothing."""
+    scripts = ScriptDirectory.from_config(_config())
+    known = {script.revision for script in scripts.walk_revisions()}
+    with engine.connect() as connection:
+        current = _revision(connection)
+    return SchemaState(current, scripts.get_current_head(), current is None or current in known)
+
+
 def migrate(engine: sa.Engine) -> None:
     """Bring the schemas up to date; cheap when they are. Several processes may call it at once.
 
@@ -96,8 +115,7 @@ def migrate(engine: sa.Engine) -> None:
 
 
 def _migrate(engine: sa.Engine) -> None:
-    config = Config()
-    config.set_main_option("script_location", str(_MIGRATIONS))
+    config = _config()
     scripts = ScriptDirectory.from_config(config)
     head = scripts.get_current_head()
     with engine.begin() as connection:
@@ -113,6 +131,12 @@ def _migrate(engine: sa.Engine) -> None:
             connection.execute(sa.schema.CreateSchema(schema, if_not_exists=True))
         config.attributes["connection"] = connection
         command.upgrade(config, "head")
+
+
+def _config() -> Config:
+    config = Config()
+    config.set_main_option("script_location", str(_MIGRATIONS))
+    return config
 
 
 def _revision(connection: sa.Connection) -> str | None:

@@ -1,7 +1,8 @@
 """Every table and column, once. Migrations are proven equal to this module, column comments come from it.
 
-Schemas: `marts` is what analysts read (model.md and its DDL are the contract), `ops` is the ledger, `raw` holds
-pages as received, encrypted. Measure columns of the summaries come from the registry in `metrics`.
+Schemas: `marts` holds facts and summaries (model.md and its DDL are the contract), `ops` is the ledger, `raw` holds
+pages as received, encrypted, and `reporting` (see `reporting`) shows them to analysts by plain names. Measure columns of the
+summaries come from the registry in `metrics`.
 """
 
 from __future__ import annotations
@@ -23,7 +24,7 @@ metadata = sa.MetaData(
         "ix": "%(table_name)s_%(column_0_N_name)s_idx",
     }
 )
-SCHEMAS = ("marts", "ops", "raw")
+SCHEMAS = ("marts", "ops", "raw", "reporting")
 
 _INSTANT = sa.TIMESTAMP(timezone=True)
 _MONEY = sa.Numeric(20, 4)

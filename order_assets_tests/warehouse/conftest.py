@@ -10,6 +10,7 @@ import pytest
 import sqlalchemy as sa
 
 from order_assets.sandbox.world import World
+from order_assets.warehouse import summaries
 from order_assets.warehouse.engine import connect
 from order_assets_tests.warehouse.parts import SPEC, load_world, summarise_all
 
@@ -66,3 +67,14 @@ def followed(small_world: str) -> Iterator[sa.Engine]:
         engine = connect(url)
         yield engine
         engine.dispose()
+
+
+@pytest.fixture
+def reported(followed: sa.Engine) -> sa.Engine:
+    """The same with every summary, those over all dates included: what analysts read."""
+    with followed.begin() as connection:
+        last = connection.execute(sa.text("select max(order_date) from marts.order_facts")).scalar_one()
+        summaries.set_as_of(connection, last, "run-1")
+        for table in summaries.WHOLE_TABLES:
+            summaries.summarise_whole(connection, table, last, "run-1")
+    return followed
