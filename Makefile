@@ -9,7 +9,7 @@ UV := uv==0.13.9
 
 export DAGSTER_HOME := $(CURDIR)
 
-.PHONY: help install run dev test lint types unit screenshots lock stop clean
+.PHONY: help install run dev test lint types unit screenshots lock dist stop clean
 
 help:  ## this list
 	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z]+):.*## (.*)/  make \1|\2/' | column -t -s'|'
@@ -50,6 +50,9 @@ COMPILE := $(BIN)/uv pip compile --quiet --universal --python-version 3.11 --gen
 lock: $(STAMP)  ## renew requirements.lock, and deploy/requirements.lock for the container, from pyproject.toml
 	$(COMPILE) --extra dev -o requirements.lock
 	$(COMPILE) --extra celery --extra kubernetes -c requirements.lock -o deploy/requirements.lock
+
+dist: $(STAMP)  ## build the wheel and the source distribution into dist/
+	$(BIN)/uv build --quiet --no-build-isolation --python $(BIN)/python
 
 stop: $(STAMP)  ## stop the embedded PostgreSQL and the sandbox (data stay)
 	@$(BIN)/order-assets sandbox stop

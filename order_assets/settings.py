@@ -81,7 +81,10 @@ def _at_home(path: str) -> Path:
 
 
 def project_folder() -> Path:
-    """Return the folder that holds dagster.yaml: the current one, or the one the package was installed from."""
+    """Return the folder that holds accounts.toml and the state folder.
+
+    The current one if it has a dagster.yaml; else the checkout the package is run from; else the current one.
+    """
     here = Path.cwd()
     if (here / "dagster.yaml").exists():
         return here
