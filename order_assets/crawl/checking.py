@@ -16,6 +16,7 @@ import sqlalchemy as sa
 from pydantic import SecretStr
 
 from order_assets.accounts_file import (
+    KINDS,
     KtspMember,
     KtspProgramme,
     KtspSection,
@@ -163,9 +164,12 @@ def check_accounts(
 
 def _keys(system: SourceSystem, roster: Roster) -> list[str]:
     """Return the partition keys of a roster's accounts."""
-    if system == "scalev":
-        return [f"{store.store_id}/{who.name}" for store in roster.sections.scalev.stores for who in store.customers]
-    return [f"{group.name}/{who.member_id}" for group in roster.sections.ktsp.programmes for who in group.members]
+    kind = KINDS[system]
+    return [
+        f"{getattr(source, kind.source_name)}/{getattr(person, kind.person_name)}"
+        for source in getattr(getattr(roster.sections, system), kind.sources)
+        for person in getattr(source, kind.people)
+    ]
 
 
 def _current_tokens(connection: sa.Connection, roster: Roster) -> dict[str, _Current]:
