@@ -17,7 +17,7 @@ import sqlalchemy as sa
 import typer
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
 
-from order_assets import cli_accounts, cli_model, cli_report, runtime
+from order_assets import cli_accounts, cli_model, cli_probe, cli_report, runtime
 from order_assets import settings as configuration
 from order_assets.accounts_file import SettingsError
 from order_assets.cli_common import (
@@ -56,6 +56,7 @@ sandbox_app = typer.Typer(help="Both APIs as a local server with believable data
 app.add_typer(cli_accounts.app, name="accounts")
 app.add_typer(cli_model.app)
 app.command("report")(cli_report.report)
+cli_accounts.app.command("probe")(cli_probe.probe)
 app.add_typer(db_app, name="db")
 app.add_typer(sandbox_app, name="sandbox")
 

@@ -46,10 +46,11 @@ RULES = {
     "defs": _rule(EVERYTHING, ""),
     "definitions": _rule(EVERYTHING, ""),
     # The command and its parts: what commands share, the job as Dagster runs, and the processes of the UI.
-    "cli": _rule(f"{EVERYTHING} sandbox refresh serving cli_accounts cli_common cli_model cli_report", ""),
+    "cli": _rule(f"{EVERYTHING} sandbox refresh serving cli_accounts cli_common cli_model cli_probe cli_report", ""),
     "cli_accounts": _rule(f"{EVERYTHING} cli_common", _DAGSTER),
     "cli_common": _rule(EVERYTHING, _DAGSTER),
     "cli_model": _rule(f"{EVERYTHING} refresh cli_common", _DAGSTER),
+    "cli_probe": _rule(f"{EVERYTHING} cli_common", _DAGSTER),
     "cli_report": _rule(f"{EVERYTHING} cli_common", _DAGSTER),
     "refresh": _rule(EVERYTHING, ""),
     "serving": _rule("accounts_file settings runtime", _DAGSTER),
