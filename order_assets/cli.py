@@ -353,7 +353,7 @@ def _print_outcome(outcome: Outcome) -> None:
     out.print(
         f"{complete} of {len(outcome.accounts)} accounts complete, {new:,} orders new, {changed:,} changed,"
         f" {len(outcome.months_recomputed)} months recomputed, {saved:,} requests saved."
-        " See the runs with: make dev"
+        " See the runs with: make dev, or order-assets dev"
     )
 
 

@@ -204,7 +204,7 @@ def _succeed(
     if failed_checks:
         raise RunFailedError(
             f"checks failed in {job} (run {result.run_id}): {'; '.join(failed_checks)}."
-            " The UI shows examples (make dev, then the asset's Checks tab)."
+            " The UI shows examples (make dev or order-assets dev, then the asset's Checks tab)."
         )
     if not result.success:
         raise RunFailedError(_explain(job, result))
@@ -227,7 +227,8 @@ def _explain(job: str, result: dg.ExecuteInProcessResult) -> str:
                 error = error.cause
             break
     return (
-        f"{job} failed (run {result.run_id}): {why[:_LONGEST_CAUSE]}. The UI shows the run's log (make dev, then Runs)."
+        f"{job} failed (run {result.run_id}): {why[:_LONGEST_CAUSE]}."
+        " The UI shows the run's log (make dev or order-assets dev, then Runs)."
     )
 
 
