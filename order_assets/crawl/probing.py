@@ -167,12 +167,16 @@ def _money(api: _Api, raw: RawPage, settings: Settings) -> Answer:
         time_zone=account.time_zone, currency_code=account.currency, fetched_at=raw.fetched_at, crawl_id=0,
         page_number=1,
     )  # fmt: skip
-    frames = DERIVE[account.source_system]([page], policy_of(settings), settings.keys.hmac.get_secret_value())
+    question = "money, times and statuses can be read"
+    try:
+        frames = DERIVE[account.source_system]([page], policy_of(settings), settings.keys.hmac.get_secret_value())
+    except Exception as error:  # noqa: BLE001 - finding what nobody foresaw is what this is for
+        return Answer(question, f"no: the page cannot be read ({type(error).__name__})", is_as_assumed=False)
     codes = Counter(code for codes in frames.orders["anomaly_codes"] for code in codes.strip("{}").split(",") if code)
     counted = ", ".join(f"{code} {count}" for code, count in codes.most_common(_MOST_NAMES))
     kept = int((~frames.orders["is_money_reportable"]).sum())
     found = f"{len(frames.orders)} orders read, {kept} kept out of sums; oddities: {counted or 'none'}"
-    return Answer("money, times and statuses can be read", found, is_as_assumed=kept == 0)
+    return Answer(question, found, is_as_assumed=kept == 0)
 
 
 def _order(times: Sequence[Any]) -> Answer:
