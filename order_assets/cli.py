@@ -10,6 +10,7 @@ import os
 import sys
 from datetime import datetime
 from enum import StrEnum
+from importlib import metadata
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Self
 
@@ -67,6 +68,22 @@ class CrawlMode(StrEnum):
     auto = "auto"
     full = "full"
     head = "head"
+
+
+def _version(value: bool) -> None:  # noqa: FBT001 - as typer calls it
+    if value:
+        print(f"order-assets {metadata.version('order-assets')}")  # noqa: T201 - output
+        raise typer.Exit
+
+
+@app.callback()
+def _root(
+    *,
+    version: Annotated[
+        bool, typer.Option("--version", callback=_version, is_eager=True, help="Print the version and end.")
+    ] = False,
+) -> None:
+    del version  # told by its callback
 
 
 def main() -> None:

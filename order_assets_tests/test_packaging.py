@@ -61,6 +61,7 @@ def test_the_wheel_runs_in_an_empty_folder(unpacked: Path, database_url: str, tm
         command = [sys.executable, "-m", "order_assets.cli", *words]
         return subprocess.run(command, cwd=folder, env=env, capture_output=True, text=True, check=False)  # noqa: S603 - ours
 
+    assert order_assets("--version").stdout == f"order-assets {metadata.version('order-assets')}\n"
     with serve(WorldSpec(seed=3, stores=1, customers_per_store=1, members=1, orders_per_account=3.0)) as sandbox:
         accounts.write_text(sandbox.accounts_toml(), encoding="utf-8")
         accounts.chmod(0o600)
