@@ -8,17 +8,20 @@ from decimal import Decimal
 from pathlib import Path
 from typing import Any, Literal, get_args
 
+import dagster as dg
 import pytest
 import sqlalchemy as sa
 from pydantic import SecretStr
 
-from order_assets import accounts_file, refresh
+from order_assets import accounts_file, refresh, runtime
 from order_assets import settings as configuration
 from order_assets.accounts_file import KINDS, SourceSystem
 from order_assets.crawl import accounts, explain, facts
 from order_assets.crawl import run as crawling
 from order_assets.crawl.ledger import CrawlResult
-from order_assets.defs import automation
+from order_assets.defs import partitions
+from order_assets.defs.raw import order_pages
+from order_assets.defs.resources import ApiResource, WarehouseResource
 from order_assets.domain import pages, readers
 from order_assets.settings import Settings
 from order_assets.warehouse import checks, schema, summaries
@@ -36,8 +39,11 @@ from order_assets_tests.extending.corner_orders import SYSTEM, derive
 from order_assets_tests.extending.corner_page import READER
 
 ANNA, BERT, CARL = "corner-1/anna", "corner-1/bert", "corner-1/carl"
-REGISTRIES: tuple[dict[Any, Any], ...] = (KINDS, readers.READERS, facts.DERIVE, crawling.CRAWLS)
-ENTRIES = (KIND, READER, derive, crawl_corner)
+BUYERS = dg.DynamicPartitionsDefinition(name="corner_buyers")
+REGISTRIES: tuple[dict[Any, Any], ...] = (
+    KINDS, readers.READERS, facts.DERIVE, crawling.CRAWLS, partitions.ACCOUNTS,
+)  # fmt: skip
+ENTRIES = (KIND, READER, derive, crawl_corner, BUYERS)
 CONSTRAINED = ("marts.dim_store", "marts.order_facts", "ops.accounts")
 
 
@@ -155,12 +161,37 @@ def test_explain_finds_the_page_of_a_third_source(engine: sa.Engine, settings: S
     assert "of" in shown.lineage["bytes_of_page"]
 
 
+def test_a_third_source_is_an_asset_with_one_red_partition(
+    engine: sa.Engine, settings: Settings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """In Dagster too a source is an entry: partitions, resource, asset and op come of it, and failures stay apart."""
+    monkeypatch.setattr(runtime, "open_settings", lambda: settings)
+    monkeypatch.setattr(runtime, "open_engine", lambda: engine)
+    asset = order_pages.pages_asset(SYSTEM, "Corner buyer")
+    warehouse = WarehouseResource()
+    repository = dg.Definitions(
+        assets=[asset], resources={SYSTEM: ApiResource(source_system=SYSTEM, warehouse=warehouse)}
+    ).get_repository_def()
+    with dg.DagsterInstance.ephemeral() as instance:
+        instance.add_dynamic_partitions("corner_buyers", [ANNA, BERT, CARL])
+        result = repository.get_job("__ASSET_JOB").execute_in_process(
+            instance=instance,
+            run_config=order_pages.QUIET,
+            tags={"dagster/asset_partition_range_start": ANNA, "dagster/asset_partition_range_end": CARL},
+            asset_selection=[asset.key],
+            raise_on_error=False,
+        )
+        assert not result.success
+        assert instance.get_materialized_partitions(asset.key) == {ANNA, BERT}
+    assert rows(engine, "select count(*) as n from raw.order_pages") != [{"n": 0}]
+
+
 def test_every_place_knows_every_source() -> None:
     """A source that is added to one place and forgotten in another fails late, and where nobody looks."""
     sources = set(get_args(SourceSystem))
     assert set(get_args(pages.SourceSystem)) == sources
     assert [set(registry) for registry in REGISTRIES] == [sources] * len(REGISTRIES)
-    assert set(automation._PARTITIONS) == set(refresh.SOURCES) == sources
+    assert set(partitions.ACCOUNTS) == set(refresh.SOURCES) == sources
     assert sources <= set(accounts_file.AccountsFile.model_fields)
     for table in CONSTRAINED:
         assert all(f"'{source}'" in str(names_the_sources(table).sqltext) for source in sources), table
