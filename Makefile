@@ -9,7 +9,7 @@ UV := uv==0.13.9
 
 export DAGSTER_HOME := $(CURDIR)
 
-.PHONY: help install run dev test lint types unit audit screenshots bench lock stop clean
+.PHONY: help install run dev test lint types unit audit screenshots bench docs lock dist stop clean
 
 help:  ## this list
 	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z]+):.*## (.*)/  make \1|\2/' | column -t -s'|'
@@ -58,11 +58,29 @@ screenshots: $(STAMP)  ## take the pictures of the documentation anew, by the br
 bench: .venv-bench/.installed  ## measure against dlt and the floor; BENCH="--orders 20000" for a short one
 	@$(BIN)/python -m bench $(BENCH)
 
-COMPILE := $(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-header pyproject.toml
-lock: $(STAMP)  ## renew requirements.lock, and deploy/requirements.lock for the container, from pyproject.toml
-	$(COMPILE) --extra dev -o requirements.lock
-	$(COMPILE) --extra celery --extra kubernetes -c requirements.lock -o deploy/requirements.lock
-	$(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-header bench/requirements.in -o bench/requirements.lock
+DOCS_STAMP := build/docs-venv/.installed
+$(DOCS_STAMP): docs/requirements.lock $(STAMP)
+	@$(BIN)/uv venv --quiet --clear --python $(BIN)/python build/docs-venv
+	@$(BIN)/uv pip sync --quiet --python build/docs-venv/bin/python --require-hashes docs/requirements.lock
+	@touch $@
+
+# The pages lie in the site as in the repository, so a link that works here works there.
+docs: $(DOCS_STAMP)  ## the documentation as a site in build/site; a broken link or anchor is an error
+	@rm -rf build/docs build/site
+	@mkdir -p build/docs
+	@git ls-files -z --cached --others --exclude-standard '*.md' docs/images $(DOCS_FILES) | xargs -0 cp --parents -t build/docs
+	@build/docs-venv/bin/zensical build --strict --clean
+DOCS_FILES := LICENSE accounts.example.toml .env.example
+
+COMPILE := $(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-header
+lock: $(STAMP)  ## renew the lock files from pyproject.toml: for the project, the container and the documentation
+	$(COMPILE) pyproject.toml --extra dev -o requirements.lock
+	$(COMPILE) pyproject.toml --extra celery --extra kubernetes -c requirements.lock -o deploy/requirements.lock
+	$(COMPILE) --group docs -o docs/requirements.lock
+	$(COMPILE) bench/requirements.in -o bench/requirements.lock
+
+dist: $(STAMP)  ## build the wheel and the source distribution into dist/
+	$(BIN)/uv build --quiet --no-build-isolation --python $(BIN)/python
 
 stop: $(STAMP)  ## stop the embedded PostgreSQL and the sandbox (data stay)
 	@$(BIN)/order-assets sandbox stop

@@ -11,6 +11,7 @@ import re
 import stat
 import tomllib
 from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
 from typing import Annotated, Any, Literal, Self
@@ -116,11 +117,16 @@ OrderState = Literal["draft", "open", "processing", "shipped", "completed", "ret
 Limit = Annotated[float, Field(ge=0, strict=True, allow_inf_nan=False)]
 
 
-class _Model(BaseModel):
+SourceSystem = Literal["scalev", "ktsp"]
+
+
+class StrictModel(BaseModel):
+    """A table of the file: unknown keys are errors, values are frozen and never quoted in errors."""
+
     model_config = ConfigDict(extra="forbid", frozen=True, hide_input_in_errors=True)
 
 
-class ScalevCustomer(_Model):
+class ScalevCustomer(StrictModel):
     """One customer of a Scalev store."""
 
     name: Name
@@ -128,7 +134,7 @@ class ScalevCustomer(_Model):
     refresh_token: Secret | None = None
 
 
-class ScalevStore(_Model):
+class ScalevStore(StrictModel):
     """One Scalev store; `store_id` is the store's unique_id."""
 
     store_id: Name
@@ -138,24 +144,29 @@ class ScalevStore(_Model):
     customers: tuple[ScalevCustomer, ...] = ()
 
 
-class ScalevSection(_Model):
+class ApiSection(StrictModel):
+    """Limits of an API, over all processes."""
+
+    max_in_flight: PositiveInt = 8
+    requests_per_second: PositiveRate = 8.0
+
+
+class ScalevSection(ApiSection):
     """Everything below `[scalev]`."""
 
     base_url: BaseUrl = "https://api.scalev.com"
     page_size: Annotated[int, Field(ge=1, le=1000, strict=True)] = 25
-    max_in_flight: PositiveInt = 8
-    requests_per_second: PositiveRate = 8.0
     stores: tuple[ScalevStore, ...] = ()
 
 
-class KtspMember(_Model):
+class KtspMember(StrictModel):
     """One member of a KTSP programme."""
 
     member_id: Name
     token: Secret | None = None
 
 
-class KtspProgramme(_Model):
+class KtspProgramme(StrictModel):
     """One KTSP programme: an application's credentials and the members they may read."""
 
     name: Name
@@ -168,18 +179,16 @@ class KtspProgramme(_Model):
     members: tuple[KtspMember, ...] = ()
 
 
-class KtspSection(_Model):
+class KtspSection(ApiSection):
     """Everything below `[ktsp]`."""
 
-    max_in_flight: PositiveInt = 8
-    requests_per_second: PositiveRate = 8.0
     page_size: Annotated[int, Field(ge=1, le=200, strict=True)] = 200
     first_page: Annotated[int, Field(ge=0, le=1, strict=True)] = 0
     late_days: Annotated[int, Field(ge=0, strict=True)] = 14
     programmes: tuple[KtspProgramme, ...] = ()
 
 
-class CrawlSection(_Model):
+class CrawlSection(StrictModel):
     """Everything below `[crawl]`: how both APIs are crawled.
 
     `patience_seconds`: the longest single wait for an API before the account is parked. `full_crawl_days`: how old
@@ -194,7 +203,7 @@ class CrawlSection(_Model):
     max_pages: PositiveInt = 20_000
 
 
-class PolicySection(_Model):
+class PolicySection(StrictModel):
     """Everything below `[policy]`: the merchant's choices (model.md 1.4).
 
     `cod_like_methods`: payment methods whose completed orders count as paid without a payment status. `statuses`: what
@@ -210,7 +219,7 @@ class PolicySection(_Model):
     store_geography: StrictBool = False
 
 
-class ChecksSection(_Model):
+class ChecksSection(StrictModel):
     """Everything below `[checks]`: limits of the data-quality checks (model.md section 4).
 
     `..._percent` of the rows: more is an error, not a warning; of the `volume_...`, percent of a usual day's orders.
@@ -230,7 +239,7 @@ class ChecksSection(_Model):
     volume_least_orders: Limit = 10.0
 
 
-class RetentionSection(_Model):
+class RetentionSection(StrictModel):
     """Everything below `[retention]`.
 
     `dagster_days`: how long Dagster's events and runs are kept that show nothing of the present any more.
@@ -239,7 +248,7 @@ class RetentionSection(_Model):
     dagster_days: Annotated[int, Field(ge=1, le=36_500, strict=True)] = 30
 
 
-class AlertsSection(_Model):
+class AlertsSection(StrictModel):
     """Everything below `[alerts]`: where `account_failures_sensor` tells of accounts that began to fail.
 
     `webhook`: address that takes `{"text": ...}` by POST, as Slack's and Mattermost's do. `email_to`: addresses; they
@@ -267,7 +276,51 @@ class AlertsSection(_Model):
         return self
 
 
-class AccountsFile(_Model):
+@dataclass(frozen=True, slots=True)
+class Kind:
+    """How the accounts file describes one source system: stores with customers, or programmes with members.
+
+    `source_secrets` and `person_secrets` are the keys whose values are encrypted in the database.
+    """
+
+    word: str
+    source_model: type[ScalevStore | KtspProgramme]
+    sources: str
+    source_name: str
+    source_secrets: tuple[str, ...]
+    person_model: type[ScalevCustomer | KtspMember]
+    people: str
+    person_name: str
+    person_secrets: tuple[str, ...]
+
+
+KINDS: dict[SourceSystem, Kind] = {
+    "scalev": Kind(
+        word="store",
+        source_model=ScalevStore,
+        sources="stores",
+        source_name="store_id",
+        source_secrets=("storefront_key",),
+        person_model=ScalevCustomer,
+        people="customers",
+        person_name="name",
+        person_secrets=("access_token", "refresh_token"),
+    ),
+    "ktsp": Kind(
+        word="programme",
+        source_model=KtspProgramme,
+        sources="programmes",
+        source_name="name",
+        source_secrets=("app_key", "app_secret", "token"),
+        person_model=KtspMember,
+        people="members",
+        person_name="member_id",
+        person_secrets=("token",),
+    ),
+}
+
+
+class AccountsFile(StrictModel):
     """A whole accounts file."""
 
     scalev: ScalevSection = ScalevSection()
@@ -366,16 +419,13 @@ def _refuse_twins(accounts: AccountsFile, text: str, place: str) -> None:
 
 
 def _named(accounts: AccountsFile) -> Iterator[tuple[str, str, tuple[str | int, ...]]]:
-    for i, store in enumerate(accounts.scalev.stores):
-        at: tuple[str | int, ...] = ("scalev", "stores", i)
-        yield "store", store.store_id, at
-        for j, customer in enumerate(store.customers):
-            yield "account", f"{store.store_id}/{customer.name}", (*at, "customers", j)
-    for i, programme in enumerate(accounts.ktsp.programmes):
-        at = ("ktsp", "programmes", i)
-        yield "programme", programme.name, at
-        for j, member in enumerate(programme.members):
-            yield "account", f"{programme.name}/{member.member_id}", (*at, "members", j)
+    for system, kind in KINDS.items():
+        for i, source in enumerate(getattr(getattr(accounts, system), kind.sources)):
+            at: tuple[str | int, ...] = (system, kind.sources, i)
+            name = getattr(source, kind.source_name)
+            yield kind.word, name, at
+            for j, person in enumerate(getattr(source, kind.people)):
+                yield "account", f"{name}/{getattr(person, kind.person_name)}", (*at, kind.people, j)
 
 
 def exposed_literals(path: Path, text: str) -> list[str]:

@@ -11,13 +11,14 @@ import sys
 from collections import Counter
 from datetime import datetime
 from enum import StrEnum
+from importlib import metadata
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import sqlalchemy as sa
 import typer
 
-from order_assets import cli_accounts, cli_doctor, cli_export, cli_init, cli_model, cli_report, runtime
+from order_assets import cli_accounts, cli_doctor, cli_export, cli_init, cli_model, cli_probe, cli_report, runtime
 from order_assets import settings as configuration
 from order_assets.accounts_file import SettingsError
 from order_assets.cli_common import (
@@ -59,6 +60,7 @@ _BEGIN, _NUMBERS, _PARTS = "To begin with", "The numbers", "The parts"
 app.command("init", rich_help_panel=_BEGIN)(cli_init.init)
 app.command("doctor", rich_help_panel=_BEGIN)(cli_doctor.doctor)
 app.add_typer(cli_accounts.app, name="accounts", rich_help_panel="Accounts")
+cli_accounts.app.command("probe")(cli_probe.probe)
 app.command("forget", rich_help_panel="Accounts")(cli_model.forget)
 app.command("purge", rich_help_panel="Accounts")(cli_model.purge)
 app.command("report", rich_help_panel=_NUMBERS)(cli_report.report)
@@ -79,6 +81,22 @@ class CrawlMode(StrEnum):
     auto = "auto"
     full = "full"
     head = "head"
+
+
+def _version(value: bool) -> None:  # noqa: FBT001 - as typer calls it
+    if value:
+        print(f"order-assets {metadata.version('order-assets')}")  # noqa: T201 - output
+        raise typer.Exit
+
+
+@app.callback()
+def _root(
+    *,
+    version: Annotated[
+        bool, typer.Option("--version", callback=_version, is_eager=True, help="Print the version and end.")
+    ] = False,
+) -> None:
+    del version  # told by its callback
 
 
 def main() -> None:
@@ -404,7 +422,7 @@ def _print_outcome(outcome: Outcome) -> None:
     out.print(
         f"{complete} of {len(outcome.accounts)} accounts complete, {new:,} orders new, {changed:,} changed,"
         f" {len(outcome.months_recomputed)} months recomputed, {saved:,} requests saved."
-        " See the runs with: make dev"
+        " See the runs with: make dev, or order-assets dev"
     )
 
 

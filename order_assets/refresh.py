@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass
 from datetime import UTC, date, datetime
-from typing import Any
+from typing import Any, get_args
 
 import dagster as dg
 import sqlalchemy as sa
@@ -23,12 +23,12 @@ from order_assets.defs.checks.quality import last_findings
 from order_assets.defs.connections import keep_connections
 from order_assets.defs.raw.order_pages import QUIET
 from order_assets.report.tables import Totals, totals
-from order_assets.settings import Settings
+from order_assets.settings import Settings, SourceSystem
 from order_assets.warehouse import summaries
 from order_assets.warehouse.checks import Findings
 from order_assets.warehouse.ledger_schema import crawls
 
-SOURCES = ("scalev", "ktsp")
+SOURCES: tuple[SourceSystem, ...] = get_args(SourceSystem)
 _LONGEST_CAUSE = 300
 
 
@@ -204,7 +204,7 @@ def _succeed(
     if failed_checks:
         raise RunFailedError(
             f"checks failed in {job} (run {result.run_id}): {'; '.join(failed_checks)}."
-            " The UI shows examples (make dev, then the asset's Checks tab)."
+            " The UI shows examples (make dev or order-assets dev, then the asset's Checks tab)."
         )
     if not result.success:
         raise RunFailedError(_explain(job, result))
@@ -227,7 +227,8 @@ def _explain(job: str, result: dg.ExecuteInProcessResult) -> str:
                 error = error.cause
             break
     return (
-        f"{job} failed (run {result.run_id}): {why[:_LONGEST_CAUSE]}. The UI shows the run's log (make dev, then Runs)."
+        f"{job} failed (run {result.run_id}): {why[:_LONGEST_CAUSE]}."
+        " The UI shows the run's log (make dev or order-assets dev, then Runs)."
     )
 
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 import os
 import urllib.request
 from collections.abc import Mapping
+from pathlib import Path
 
 import sqlalchemy as sa
 from pydantic import SecretStr
@@ -81,6 +82,24 @@ def accounts_per_run() -> int | None:
     return int(text)
 
 
+def dagster_home() -> Path:
+    """Return the folder with dagster.yaml and workspace.yaml.
+
+    The project's; where the package is installed without one, copies of the files that came with it. Copies, since
+    Dagster may write into its home, and whoever runs the package need not own it.
+    """
+    project = configuration.project_folder()
+    if (project / "dagster.yaml").exists():
+        return project
+    home = configuration.state_folder() / "dagster" / "home"
+    home.mkdir(parents=True, exist_ok=True)
+    for packaged in (Path(__file__).parent / "installed").iterdir():
+        mine = home / f"{packaged.name}.{os.getpid()}"
+        mine.write_bytes(packaged.read_bytes())
+        mine.replace(home / packaged.name)
+    return home
+
+
 def dagster_environment() -> Mapping[str, str]:
     """Return what Dagster's processes need in their environment; dagster.yaml refers to it by name."""
     data = configuration.state_folder() / "dagster"
@@ -89,7 +108,7 @@ def dagster_environment() -> Mapping[str, str]:
     for folder in ("logs", "artifacts", "matplotlib"):
         (data / folder).mkdir(exist_ok=True)
     return {
-        "DAGSTER_HOME": str(configuration.project_folder()),
+        "DAGSTER_HOME": str(dagster_home()),
         "ORDER_ASSETS_DAGSTER_URL": engine.dagster_url(database_url().get_secret_value()),
         "ORDER_ASSETS_COMPUTE_LOGS": str(data / "logs"),
         "ORDER_ASSETS_ARTIFACTS": str(data / "artifacts"),

@@ -11,6 +11,7 @@ import time
 import urllib.error
 import urllib.request
 from collections.abc import Callable
+from pathlib import Path
 
 from order_assets.settings import project_folder
 
@@ -35,11 +36,12 @@ def serve(port: int, *, say: Callable[[str], None]) -> int:
             probe.bind((HOST, port))
         except OSError:
             raise PortTakenError(f"port {port} of {HOST} is taken; try: order-assets dev --port {port + 1}") from None
+    workspace = Path(os.environ["DAGSTER_HOME"]) / "workspace.yaml"
     # 'dagster dev' announces its own successor ("Function `dev_command` ...") at every start; that one line is muted.
     # The daemon warns of cursors it has not set yet at its first start on a database; its errors are shown.
     command = [
         sys.executable, "-W", "ignore:Function", "-m", "dagster", "dev", "--host", HOST, "--port", str(port),
-        "--workspace", "workspace.yaml", "--log-level", "error", "--code-server-log-level", "warning",
+        "--workspace", str(workspace), "--log-level", "error", "--code-server-log-level", "warning",
     ]  # fmt: skip
     say("Starting the Dagster UI and daemon ...")
     # Also when started in the background, where a shell has SIGINT ignored and children would inherit that.

@@ -11,13 +11,21 @@ import os
 import secrets
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Literal
+from typing import TypeAlias
 
 from pydantic import SecretStr
 
-from order_assets.accounts_file import AccountsFile, SettingsError, exposed_literals, parse_accounts, why
+from order_assets import accounts_file
+from order_assets.accounts_file import (
+    KINDS,
+    AccountsFile,
+    SettingsError,
+    exposed_literals,
+    parse_accounts,
+    why,
+)
 
-SourceSystem = Literal["scalev", "ktsp"]
+SourceSystem: TypeAlias = accounts_file.SourceSystem
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,17 +70,18 @@ class Settings:
 
     def roster(self) -> list[Account]:
         """Return every configured account, in the order of the file."""
-        scalev = [
-            Account("scalev", store.store_id, customer.name, store.time_zone, store.currency)
-            for store in self.accounts.scalev.stores
-            for customer in store.customers
+        return [
+            Account(
+                system,
+                getattr(source, kind.source_name),
+                getattr(person, kind.person_name),
+                source.time_zone,
+                source.currency,
+            )
+            for system, kind in KINDS.items()
+            for source in getattr(getattr(self.accounts, system), kind.sources)
+            for person in getattr(source, kind.people)
         ]
-        ktsp = [
-            Account("ktsp", programme.name, member.member_id, programme.time_zone, programme.currency)
-            for programme in self.accounts.ktsp.programmes
-            for member in programme.members
-        ]
-        return scalev + ktsp
 
 
 def _at_home(path: str) -> Path:
@@ -81,7 +90,10 @@ def _at_home(path: str) -> Path:
 
 
 def project_folder() -> Path:
-    """Return the folder that holds dagster.yaml: the current one, or the one the package was installed from."""
+    """Return the folder that holds accounts.toml and the state folder.
+
+    The current one if it has a dagster.yaml; else the checkout the package is run from; else the current one.
+    """
     here = Path.cwd()
     if (here / "dagster.yaml").exists():
         return here

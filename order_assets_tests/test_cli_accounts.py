@@ -93,6 +93,23 @@ def test_accounts_are_imported_checked_listed_and_retired(command: Command) -> N
     assert _listed(command, "--state", "retired") == {}
 
 
+def test_an_api_is_probed_with_one_account(command: Command) -> None:
+    """Without it, a surprise of the API could end in exit code 0, or a misspelt account in a stack trace."""
+    _import_everybody(command)
+    account = command.sandbox.world.accounts[0]
+    sound = command("accounts", "probe", account, "--json")
+    assert sound.returncode == 0, sound.stderr
+    assert {answer["question"] for answer in json.loads(sound.stdout)} >= {"orders come newest first"}
+    command.sandbox.set_fault(account, "new_fields")
+    odd = command("accounts", "probe", account)
+    assert (odd.returncode, "differs" in odd.stdout, "loyalty_tier" in odd.stdout) == (3, True, True), odd.stderr
+    command.sandbox.set_fault(account, "token_expired")
+    refused = command("accounts", "probe", account)
+    assert (refused.returncode, f"accounts check --account {account}" in refused.stderr) == (1, True)
+    unknown = command("accounts", "probe", f"{account}x")
+    assert (unknown.returncode, f"did you mean {account}" in unknown.stderr) == (2, True), unknown.stderr
+
+
 def test_a_csv_can_be_imported_twice(command: Command, tmp_path: Path) -> None:
     """Without it, the summary of an import could say something else than what was done."""
     more = tmp_path / "more.csv"

@@ -50,7 +50,7 @@ RULES = {
     # The command and its parts: what commands share, the job as Dagster runs, and the processes of the UI.
     "cli": _rule(
         f"{EVERYTHING} sandbox refresh serving cli_accounts cli_common cli_doctor cli_export cli_init cli_model"
-        " cli_progress cli_report",
+        " cli_probe cli_progress cli_report",
         "",
     ),
     "cli_accounts": _rule(f"{EVERYTHING} cli_common cli_progress", _DAGSTER),
@@ -60,6 +60,7 @@ RULES = {
     "cli_export": _rule(f"{EVERYTHING} cli_common export", _DAGSTER),
     "cli_init": _rule(f"{EVERYTHING} cli_common initial_file", _DAGSTER),
     "cli_model": _rule(f"{EVERYTHING} refresh cli_common cli_progress", _DAGSTER),
+    "cli_probe": _rule(f"{EVERYTHING} cli_common", _DAGSTER),
     "cli_progress": _rule("cli_common", _DAGSTER),
     "cli_report": _rule(f"{EVERYTHING} cli_common", _DAGSTER),
     "doctor": _rule("doctor clients crawl warehouse accounts_file settings runtime", _DAGSTER),

@@ -15,6 +15,7 @@ from collections.abc import Awaitable, Callable
 from contextvars import ContextVar
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
+from importlib import metadata
 from types import TracebackType
 from typing import Any, Protocol
 
@@ -24,7 +25,7 @@ from httpx_aiohttp import AiohttpTransport
 
 from order_assets.clients.errors import ContractError, RateLimitedError, Reason, TransientError
 
-USER_AGENT = "order-assets/0.1 (+order history loader)"
+USER_AGENT = f"order-assets/{metadata.version('order-assets')} (+order history loader)"
 MAX_BODY_BYTES = 64 * 1024 * 1024  # a page is about 1 MB at most; anything near this is not a page
 LONGEST_WAIT_SECONDS = 86_400.0  # a server that asks for more than a day is taken not to have said anything
 MAX_CONTENT_BYTES = 256 * 1024 * 1024  # a small body that unpacks to more is an attack or a fault

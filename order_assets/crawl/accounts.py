@@ -15,7 +15,7 @@ from datetime import UTC, datetime
 import sqlalchemy as sa
 from sqlalchemy.dialects.postgresql import ARRAY, distinct_on, insert
 
-from order_assets.accounts_file import SettingsError
+from order_assets.accounts_file import KINDS, SettingsError
 from order_assets.settings import Account, Settings, SourceSystem
 from order_assets.warehouse.ledger_schema import accounts, crawls
 
@@ -102,9 +102,11 @@ def _set_retired(connection: sa.Connection, source_system: str, keys: Sequence[s
 
 def _follow_the_file(connection: sa.Connection, settings: Settings) -> int:
     """Give imported accounts the time zone and currency of the store or programme in the accounts file."""
-    scalev, ktsp = settings.accounts.scalev.stores, settings.accounts.ktsp.programmes
-    described = {("scalev", store.store_id): (store.time_zone, store.currency) for store in scalev}
-    described |= {("ktsp", programme.name): (programme.time_zone, programme.currency) for programme in ktsp}
+    described: dict[tuple[str, str], tuple[str, str]] = {
+        (system, getattr(source, kind.source_name)): (source.time_zone, source.currency)
+        for system, kind in KINDS.items()
+        for source in getattr(getattr(settings.accounts, system), kind.sources)
+    }
     columns = (accounts.c.source_system, accounts.c.source_account, accounts.c.time_zone, accounts.c.currency)
     found = connection.execute(sa.select(*columns).where(accounts.c.origin == "import").distinct()).all()
     stale = {

@@ -13,9 +13,9 @@ from enum import StrEnum
 from typing import Any
 
 import sqlalchemy as sa
-from pydantic import SecretStr
 
 from order_assets.accounts_file import (
+    KINDS,
     KtspMember,
     KtspProgramme,
     KtspSection,
@@ -105,11 +105,20 @@ class _Probe:
 
 
 @dataclass(frozen=True, slots=True)
-class _Current:
+class CurrentTokens:
     """The tokens of a Scalev customer as they are now. `is_spent`: the refresh token is used up or was refused."""
 
     sealed_access: bytes | None
     is_spent: bool
+
+    def access_token(self, customer: ScalevCustomer, vault: Vault) -> str:
+        """Return the access token: the renewed one, else the configured one.
+
+        Raises:
+            DecryptionError: it was encrypted with a key that is not configured.
+        """
+        sealed = self.sealed_access
+        return (customer.access_token if sealed is None else vault.open_text(sealed)).get_secret_value()
 
 
 Chosen = Mapping[SourceSystem, Collection[str] | None]
@@ -136,14 +145,16 @@ def check_accounts(
     vault = Vault(settings.keys.encryption)
     with engine.connect().execution_options(postgresql_readonly=True) as connection:
         rosters = {system: effective(connection, settings, vault, system, keys) for system, keys in chosen.items()}
-        current = _current_tokens(connection, rosters["scalev"]) if "scalev" in rosters else {}
+        current = current_tokens(connection, rosters["scalev"]) if "scalev" in rosters else {}
     findings: dict[tuple[str, str], Finding] = {}
 
     def report(finding: Finding) -> None:
         findings[finding.source_system, finding.partition_key] = finding
         on_finding(finding)
 
-    order = [(system, key) for system, roster in rosters.items() for key in [*_keys(system, roster), *roster.left_out]]
+    order = [
+        (system, key) for system, roster in rosters.items() for key in [*keys_of(system, roster), *roster.left_out]
+    ]
     on_start({system: sum(source == system for source, _ in order) for system in rosters})
     for system, roster in rosters.items():
         for key in roster.left_out:
@@ -161,14 +172,17 @@ def check_accounts(
     return [findings[key] for key in order]
 
 
-def _keys(system: SourceSystem, roster: Roster) -> list[str]:
+def keys_of(system: SourceSystem, roster: Roster) -> list[str]:
     """Return the partition keys of a roster's accounts."""
-    if system == "scalev":
-        return [f"{store.store_id}/{who.name}" for store in roster.sections.scalev.stores for who in store.customers]
-    return [f"{group.name}/{who.member_id}" for group in roster.sections.ktsp.programmes for who in group.members]
+    kind = KINDS[system]
+    return [
+        f"{getattr(source, kind.source_name)}/{getattr(person, kind.person_name)}"
+        for source in getattr(getattr(roster.sections, system), kind.sources)
+        for person in getattr(source, kind.people)
+    ]
 
 
-def _current_tokens(connection: sa.Connection, roster: Roster) -> dict[str, _Current]:
+def current_tokens(connection: sa.Connection, roster: Roster) -> dict[str, CurrentTokens]:
     """Return the tokens that were renewed since they were configured or imported, and which can be renewed no more."""
     configured = {
         f"{store.store_id}/{customer.name}": fingerprint(customer)
@@ -198,7 +212,7 @@ def _current_tokens(connection: sa.Connection, roster: Roster) -> dict[str, _Cur
         ).scalars()
     )
     return {
-        key: _Current(
+        key: CurrentTokens(
             sealed_access=renewed[key].access_token if key in renewed else None,
             is_spent=key in refused or (key in renewed and renewed[key].refresh_sent_at is not None),
         )
@@ -211,7 +225,7 @@ def _current_tokens(connection: sa.Connection, roster: Roster) -> dict[str, _Cur
 
 async def _check_scalev(
     section: ScalevSection,
-    current: Mapping[str, _Current],
+    current: Mapping[str, CurrentTokens],
     vault: Vault,
     gate_of: GateOf,
     report: Callable[[Finding], None],
@@ -228,12 +242,10 @@ async def _check_scalev(
 
 
 def _scalev_probe(
-    client: ScalevClient, store: ScalevStore, customer: ScalevCustomer, current: _Current, vault: Vault
+    client: ScalevClient, store: ScalevStore, customer: ScalevCustomer, current: CurrentTokens, vault: Vault
 ) -> _Probe:
     async def ask() -> PageFacts:
-        sealed = current.sealed_access
-        token: SecretStr = customer.access_token if sealed is None else vault.open_text(sealed)
-        _, facts = await client.orders_page(store.store_id, token.get_secret_value(), None)
+        _, facts = await client.orders_page(store.store_id, current.access_token(customer, vault), None)
         return facts
 
     can_renew = customer.refresh_token is not None and store.storefront_key is not None and not current.is_spent
@@ -245,14 +257,14 @@ async def _check_ktsp(section: KtspSection, gate_of: GateOf, report: Callable[[F
         gate = gate_of(programme.base_url, section.max_in_flight, section.requests_per_second)
         async with http_client(programme.base_url, connections=section.max_in_flight) as http:
             client = KtspClient(Http(http, gate), programme.app_key.get_secret_value(), page_size=1, retry=_ONE_TRY)
-            sign_in = _SignIn(KtspSignIn(client, programme))
+            sign_in = OneSignIn(KtspSignIn(client, programme))
             probes = [
                 _ktsp_probe(client, programme, member, sign_in, section.first_page) for member in programme.members
             ]
             await _ask_each(probes, section.max_in_flight, report)
 
 
-class _SignIn:
+class OneSignIn:
     """The sign-in of a programme, tried once, whatever comes of it."""
 
     def __init__(self, sign_in: KtspSignIn) -> None:
@@ -281,7 +293,7 @@ class _SignIn:
 
 
 def _ktsp_probe(
-    client: KtspClient, programme: KtspProgramme, member: KtspMember, sign_in: _SignIn, first_page: int
+    client: KtspClient, programme: KtspProgramme, member: KtspMember, sign_in: OneSignIn, first_page: int
 ) -> _Probe:
     async def ask() -> PageFacts:
         token = await sign_in.token() if member.token is None else member.token.get_secret_value()

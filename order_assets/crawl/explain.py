@@ -19,8 +19,9 @@ from order_assets.crawl.anomalies import in_words
 from order_assets.crawl.encryption import DecryptionError, PageCipher, Vault
 from order_assets.crawl.installation import rules_of_facts
 from order_assets.domain.pages import readable
+from order_assets.domain.readers import READERS
 from order_assets.domain.recognition import STATUS_MAP
-from order_assets.settings import Settings
+from order_assets.settings import Settings, SourceSystem
 from order_assets.warehouse import rebuild, schema
 from order_assets.warehouse.ledger_schema import (
     crawls,
@@ -48,7 +49,6 @@ _TIME = (
 _BEGINNING = re.compile("[0-9a-fA-F]{8,64}")
 _SHIPPED = frozenset({"shipped", "completed"})
 _PAID = frozenset({"paid", "settled"})
-_PAGES = {"scalev": "data", "ktsp": "items"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -247,7 +247,7 @@ def _lineage(connection: sa.Connection, settings: Settings, fact: Mapping[str, A
     return lineage | {"bytes_of_page": _span(settings, fact["source_system"], row)}
 
 
-def _span(settings: Settings, source_system: str, row: Mapping[str, Any]) -> str:
+def _span(settings: Settings, source_system: SourceSystem, row: Mapping[str, Any]) -> str:
     """Say which bytes of the decoded page are the order, from 0, the end not included."""
     if not row["body"] or row["wrapped_key"] is None:
         return "the page is not kept any more"
@@ -256,8 +256,9 @@ def _span(settings: Settings, source_system: str, row: Mapping[str, Any]) -> str
         body = cipher.decrypt(row["body"], row["crawl_id"], row["page_number"])
         content = readable(decode(body, row["content_encoding"]))
         page = msgspec.json.decode(content, type=dict[str, msgspec.Raw])
-        orders = msgspec.json.decode(page[_PAGES[source_system]], type=list[msgspec.Raw])
-        start = content.index(bytes(page[_PAGES[source_system]]))
+        listed = page[READERS[source_system].orders_field]
+        orders = msgspec.json.decode(listed, type=list[msgspec.Raw])
+        start = content.index(bytes(listed))
         for order in orders[: row["position"]]:
             start = content.index(bytes(order), start)
             end = start + len(bytes(order))

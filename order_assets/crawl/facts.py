@@ -19,14 +19,18 @@ from order_assets.crawl.encryption import PageCipher, Vault
 from order_assets.domain import ktsp, scalev
 from order_assets.domain.pages import Frames, Page
 from order_assets.domain.recognition import STATUS_MAP, Policy
-from order_assets.settings import Settings
+from order_assets.settings import Settings, SourceSystem
 from order_assets.warehouse.ledger_schema import accounts, crawls, order_pages, page_keys, vanished_orders
 from order_assets.warehouse.load import FactsLoad, LoadCounts
 
 BATCH_ORDERS = 5_000  # orders per transaction: bounds memory, and is large enough for set-based work to pay
 _FRAME_ORDERS = 2_500
 _SERVER_TROUBLE = {"08", "25", "40", "42", "53", "55", "57", "58", "XX"}  # classes of SQLSTATE that no page can cause
-_DERIVE: dict[str, Callable[[Sequence[Page], Policy, str], Frames]] = {"scalev": scalev.derive, "ktsp": ktsp.derive}
+DERIVE: dict[SourceSystem, Callable[[Sequence[Page], Policy, str], Frames]] = {
+    "scalev": scalev.derive,
+    "ktsp": ktsp.derive,
+}
+"""From the pages of a source to rows of the facts, with the policy and the key of the pseudonyms."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -197,7 +201,7 @@ def frames_of(
     `since`: only pages fetched since then, and none of them is passed over for one that is older.
     """
     policy, hmac_key = policy_of(settings), settings.keys.hmac.get_secret_value()
-    for source_system, derive in _DERIVE.items():
+    for source_system, derive in DERIVE.items():
         held: list[Page] = []
         orders = 0
         for page, items in _pages(connection, batch, source_system, vault, since):

@@ -18,6 +18,8 @@ from typing import Any, Literal
 from pydantic import ValidationError
 
 from order_assets.accounts_file import (
+    KINDS,
+    Kind,
     KtspMember,
     ScalevCustomer,
     SettingsError,
@@ -26,7 +28,6 @@ from order_assets.accounts_file import (
     line_of,
     parse_accounts,
 )
-from order_assets.crawl.roster import KINDS, Kind
 from order_assets.settings import Settings, SourceSystem
 
 Format = Literal["toml", "csv"]

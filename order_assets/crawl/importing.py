@@ -16,12 +16,12 @@ import sqlalchemy as sa
 from pydantic import SecretStr, ValidationError
 from sqlalchemy.dialects.postgresql import insert
 
-from order_assets.accounts_file import KtspProgramme, ScalevSection, ScalevStore
+from order_assets.accounts_file import KINDS, Kind, KtspProgramme, ScalevSection, ScalevStore
 from order_assets.crawl.accounts import relocate
 from order_assets.crawl.credentials import fingerprint
 from order_assets.crawl.encryption import DecryptionError, Vault
 from order_assets.crawl.import_file import Entry, Given, ImportFile, SourceKey, explain, raise_any
-from order_assets.crawl.roster import KINDS, Kind, is_one_of, open_secrets, source_values
+from order_assets.crawl.roster import is_one_of, open_secrets, source_values
 from order_assets.settings import Settings, SourceSystem
 from order_assets.warehouse.ledger_schema import accounts, credentials, sources
 

@@ -7,7 +7,7 @@ that an accounts file has, so that nothing that crawls needs to know where an ac
 from __future__ import annotations
 
 import json
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Collection, Iterable
 from dataclasses import dataclass
 from typing import Any
 
@@ -15,7 +15,15 @@ import sqlalchemy as sa
 from pydantic import ValidationError
 from sqlalchemy.dialects.postgresql import ARRAY
 
-from order_assets.accounts_file import AccountsFile, KtspMember, KtspProgramme, ScalevCustomer, ScalevStore
+from order_assets.accounts_file import (
+    KINDS,
+    AccountsFile,
+    Kind,
+    KtspMember,
+    KtspProgramme,
+    ScalevCustomer,
+    ScalevStore,
+)
 from order_assets.crawl.encryption import Vault
 from order_assets.settings import Account, Settings, SourceSystem
 from order_assets.warehouse.ledger_schema import accounts, credentials, sources
@@ -24,55 +32,11 @@ _NAMED_IN_A_WARNING = 3
 
 
 @dataclass(frozen=True, slots=True)
-class Kind:
-    """How the accounts file describes one source system: stores with customers, or programmes with members.
-
-    `source_secrets` and `person_secrets` are the keys whose values are encrypted in the database.
-    """
-
-    word: str
-    source_model: type[ScalevStore | KtspProgramme]
-    sources: str
-    source_name: str
-    source_secrets: tuple[str, ...]
-    person_model: type[ScalevCustomer | KtspMember]
-    people: str
-    person_name: str
-    person_secrets: tuple[str, ...]
-
-
-KINDS: Mapping[SourceSystem, Kind] = {
-    "scalev": Kind(
-        word="store",
-        source_model=ScalevStore,
-        sources="stores",
-        source_name="store_id",
-        source_secrets=("storefront_key",),
-        person_model=ScalevCustomer,
-        people="customers",
-        person_name="name",
-        person_secrets=("access_token", "refresh_token"),
-    ),
-    "ktsp": Kind(
-        word="programme",
-        source_model=KtspProgramme,
-        sources="programmes",
-        source_name="name",
-        source_secrets=("app_key", "app_secret", "token"),
-        person_model=KtspMember,
-        people="members",
-        person_name="member_id",
-        person_secrets=("token",),
-    ),
-}
-
-
-@dataclass(frozen=True, slots=True)
 class Roster:
     """The settings to crawl accounts with.
 
     `sections`: the accounts file with only the wanted accounts of the source in it, imported ones included, and none
-    of the other source. `left_out`: wanted accounts that cannot be crawled; `warnings` say why, and what to do.
+    of any other source. `left_out`: wanted accounts that cannot be crawled; `warnings` say why, and what to do.
     """
 
     sections: AccountsFile
@@ -118,11 +82,10 @@ def effective(
     used = tuple(
         described[name].model_copy(update={kind.people: tuple(people[name])}) for name in people if people[name]
     )
-    other: SourceSystem = "ktsp" if source_system == "scalev" else "scalev"
     sections: dict[str, Any] = {
-        source_system: section.model_copy(update={kind.sources: used}),
-        other: getattr(settings.accounts, other).model_copy(update={KINDS[other].sources: ()}),
+        system: getattr(settings.accounts, system).model_copy(update={KINDS[system].sources: ()}) for system in KINDS
     }
+    sections[source_system] = section.model_copy(update={kind.sources: used})
     return Roster(settings.accounts.model_copy(update=sections), warnings, left_out)
 
 

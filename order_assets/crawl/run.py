@@ -12,7 +12,7 @@ from typing import Any
 
 import sqlalchemy as sa
 
-from order_assets.accounts_file import KtspSection, ScalevSection
+from order_assets.accounts_file import ApiSection, KtspSection, ScalevSection
 from order_assets.clients.http import Http, RetryPolicy, http_client
 from order_assets.clients.ktsp import KtspClient
 from order_assets.clients.pagination import CursorWalk, NumberWalk
@@ -29,10 +29,11 @@ from order_assets.crawl.walkers import KtspWalker, NoCredential, ScalevWalker, W
 from order_assets.settings import Account, Settings, SourceSystem
 
 OnResult = Callable[[CrawlResult], None]
+Work = Coroutine[None, None, list[CrawlResult]]
 
 
 @dataclass(frozen=True, slots=True)
-class _Run:
+class Run:
     """What the crawls of one run share."""
 
     settings: Settings
@@ -44,7 +45,7 @@ class _Run:
     stored: Mapping[str, sa.Row[Any]]
     on_result: OnResult
 
-    def gate(self, base_url: str, section: ScalevSection | KtspSection) -> SharedGate:
+    def gate(self, base_url: str, section: ApiSection) -> SharedGate:
         """Return the gate of the API at this address."""
         return SharedGate(
             self.engine,
@@ -95,15 +96,11 @@ def crawl_accounts(  # noqa: PLR0913 - what to crawl, with what, for whom, and h
         allow_shrink=allow_shrink,
     )
     with Session(engine) as session:
-        run = _Run(settings, engine, vault, ledger, session, plan, stored, on_result)
+        run = Run(settings, engine, vault, ledger, session, plan, stored, on_result)
         lost: list[tuple[Account, Walker]] = [
             (Account(source_system, *key.partition("/")[::2], "UTC", "XXX"), NoCredential()) for key in found.left_out
         ]
-        job = (
-            _crawl_scalev(run, found.sections.scalev, lost)
-            if source_system == "scalev"
-            else _crawl_ktsp(run, found.sections.ktsp, lost)
-        )
+        job = CRAWLS[source_system](run, getattr(found.sections, source_system), lost)
         try:
             return asyncio.run(_until_stopped(job))
         except BaseException:
@@ -114,7 +111,7 @@ def crawl_accounts(  # noqa: PLR0913 - what to crawl, with what, for whom, and h
             raise
 
 
-async def _until_stopped(job: Coroutine[None, None, list[CrawlResult]]) -> list[CrawlResult]:
+async def _until_stopped(job: Work) -> list[CrawlResult]:
     """Run a crawl; Ctrl-C and SIGTERM cancel it and become KeyboardInterrupt.
 
     Without this, the signal's exception would surface inside the event loop, in whichever callback happened to run.
@@ -135,7 +132,7 @@ async def _until_stopped(job: Coroutine[None, None, list[CrawlResult]]) -> list[
             signal.signal(stop, handler)
 
 
-async def _crawl_scalev(run: _Run, section: ScalevSection, lost: Sequence[tuple[Account, Walker]]) -> list[CrawlResult]:
+async def _crawl_scalev(run: Run, section: ScalevSection, lost: Sequence[tuple[Account, Walker]]) -> list[CrawlResult]:
     max_pages = run.settings.accounts.crawl.max_pages
     async with http_client(section.base_url, connections=section.max_in_flight) as http:
         client = ScalevClient(Http(http, run.gate(section.base_url, section)), section.page_size, run.retry())
@@ -154,7 +151,7 @@ async def _crawl_scalev(run: _Run, section: ScalevSection, lost: Sequence[tuple[
         return await run.crawl([*work, *lost])
 
 
-async def _crawl_ktsp(run: _Run, section: KtspSection, lost: Sequence[tuple[Account, Walker]]) -> list[CrawlResult]:
+async def _crawl_ktsp(run: Run, section: KtspSection, lost: Sequence[tuple[Account, Walker]]) -> list[CrawlResult]:
     async with contextlib.AsyncExitStack() as stack:
         work: list[tuple[Account, Walker]] = []
         for programme in section.programmes:
@@ -176,3 +173,10 @@ async def _crawl_ktsp(run: _Run, section: KtspSection, lost: Sequence[tuple[Acco
                     KtspWalker(client, KtspCredential(sign_in, member), walk),
                 ))  # fmt: skip
         return await run.crawl([*work, *lost])
+
+
+CRAWLS: dict[SourceSystem, Callable[[Run, Any, Sequence[tuple[Account, Walker]]], Work]] = {
+    "scalev": _crawl_scalev,
+    "ktsp": _crawl_ktsp,
+}
+"""Crawls the accounts in a section of the accounts file, and those that have no credential any more."""

@@ -11,14 +11,14 @@ from order_assets.crawl import accounts
 from order_assets.defs.abandoned import end_abandoned_runs
 from order_assets.defs.marts.facts import load_facts
 from order_assets.defs.marts.summaries import summarise_all, summarise_months
-from order_assets.defs.partitions import KTSP_MEMBERS, MONTHS, SCALEV_CUSTOMERS
+from order_assets.defs.partitions import ACCOUNTS, MONTHS
 from order_assets.defs.raw.order_pages import QUIET, refresh_orders
 from order_assets.defs.resources import WarehouseResource
+from order_assets.settings import SourceSystem
 from order_assets.warehouse import summaries
 from order_assets.warehouse.ledger_schema import crawls, touched_months
 
 _FOLLOW_SECONDS = 10  # a tick asks our own tables: some hundredths of a second; whoever watches does not wait
-_PARTITIONS = {"scalev": SCALEV_CUSTOMERS, "ktsp": KTSP_MEMBERS}
 
 
 @dg.schedule(
@@ -60,11 +60,11 @@ def crawl_requests(
     at = context.scheduled_execution_time
     most = runtime.accounts_per_run()
     if most is None:
-        yield dg.RunRequest(run_config=_crawl_config(dict.fromkeys(_PARTITIONS, how)))
+        yield dg.RunRequest(run_config=_crawl_config(dict.fromkeys(ACCOUNTS, how)))
         return
     _ = warehouse.settings  # brings the roster up to date
     with warehouse.engine.connect() as connection:
-        active = {source: accounts.active_keys(connection, source) for source in _PARTITIONS}
+        active = {source: accounts.active_keys(connection, source) for source in ACCOUNTS}
     for source, keys in active.items():
         for first in range(0, len(keys), most):
             chosen = {
@@ -74,14 +74,14 @@ def crawl_requests(
             yield dg.RunRequest(run_key=f"{at:%Y-%m-%dT%H:%M}/{source}/{first}", run_config=_crawl_config(chosen))
 
 
-def _crawl_config(how: Mapping[str, Mapping[str, object]]) -> dict[str, object]:
+def _crawl_config(how: Mapping[SourceSystem, Mapping[str, object]]) -> dict[str, object]:
     return {**QUIET, "ops": {f"crawl_{source}": {"config": dict(values)} for source, values in how.items()}}
 
 
 def sync_partitions(instance: dg.DagsterInstance, connection: sa.Connection) -> int:
     """Add a partition for every account that has none; return how many. Keys with history are never deleted."""
     added = 0
-    for source_system, definition in _PARTITIONS.items():
+    for source_system, definition in ACCOUNTS.items():
         assert definition.name is not None  # noqa: S101 - both are named
         known = set(instance.get_dynamic_partitions(definition.name))
         new = [key for key in accounts.active_keys(connection, source_system) if key not in known]

@@ -1,4 +1,4 @@
-"""Resources: `warehouse`, `scalev` and `ktsp`.
+"""Resources: `warehouse`, and one for the API of each source: `scalev` and `ktsp`.
 
 They carry no secret in their configuration. Credentials are read from the accounts file (or the sandbox) when a run
 needs them, so nothing of them can appear in the UI, in run config or in events.
@@ -7,6 +7,7 @@ needs them, so nothing of them can appear in the UI, in run config or in events.
 from collections.abc import Collection
 from enum import Enum
 from functools import cached_property
+from typing import cast
 
 import dagster as dg
 import sqlalchemy as sa
@@ -16,6 +17,7 @@ from order_assets import runtime
 from order_assets.crawl import accounts, installation
 from order_assets.crawl.run import OnResult, crawl_accounts
 from order_assets.defs.connections import keep_connections
+from order_assets.defs.partitions import ACCOUNTS
 from order_assets.settings import Settings, SourceSystem
 
 
@@ -69,56 +71,35 @@ class WarehouseResource(dg.ConfigurableResource[None]):
             self.engine.dispose()
 
 
-class _ApiResource(dg.ConfigurableResource[None]):
+class ApiResource(dg.ConfigurableResource[None]):
+    """The API of one source with the credentials of every account of it."""
+
+    source_system: str
     warehouse: dg.ResourceDependency[WarehouseResource]
 
-    def _active(self, source_system: SourceSystem) -> list[str]:
+    def active_accounts(self) -> list[str]:
+        """Partition keys of the accounts to crawl."""
         _ = self.warehouse.settings  # brings the roster up to date
         with self.warehouse.engine.connect() as connection:
-            return accounts.active_keys(connection, source_system)
+            return accounts.active_keys(connection, self.source_system)
 
-    def _crawl(
-        self, source_system: SourceSystem, keys: Collection[str], run_id: str, on_result: OnResult, how: CrawlConfig
-    ) -> None:
-        wanted = set(keys).intersection(self._active(source_system))
+    def unfinished_accounts(self) -> list[str]:
+        """Partition keys of the accounts whose last crawl did not end complete, or that have none."""
+        with self.warehouse.engine.connect() as connection:
+            return sorted(accounts.unfinished_keys(connection, self.source_system))
+
+    def crawl(self, keys: Collection[str], run_id: str, on_result: OnResult, how: CrawlConfig) -> None:
+        """Crawl accounts by partition key; retired ones are left alone."""
+        wanted = set(keys).intersection(self.active_accounts())
         crawl_accounts(
-            source_system, wanted, self.warehouse.settings, self.warehouse.engine, run_id, on_result,
-            mode=how.mode.value, allow_shrink=how.allow_shrink,
+            cast("SourceSystem", self.source_system), wanted, self.warehouse.settings, self.warehouse.engine, run_id,
+            on_result, mode=how.mode.value, allow_shrink=how.allow_shrink,
         )  # fmt: skip
-
-
-class ScalevResource(_ApiResource):
-    """The Scalev API with the credentials of every configured customer."""
-
-    def active_accounts(self) -> list[str]:
-        """Partition keys of the accounts to crawl."""
-        return self._active("scalev")
-
-    def crawl(self, keys: Collection[str], run_id: str, on_result: OnResult, how: CrawlConfig) -> None:
-        """Crawl accounts by partition key; retired ones are left alone."""
-        self._crawl("scalev", keys, run_id, on_result, how)
-
-
-class KtspResource(_ApiResource):
-    """The KTSP API with the credentials of every configured programme and member."""
-
-    def active_accounts(self) -> list[str]:
-        """Partition keys of the accounts to crawl."""
-        return self._active("ktsp")
-
-    def crawl(self, keys: Collection[str], run_id: str, on_result: OnResult, how: CrawlConfig) -> None:
-        """Crawl accounts by partition key; retired ones are left alone."""
-        self._crawl("ktsp", keys, run_id, on_result, how)
 
 
 @dg.definitions
 def resources() -> dg.Definitions:
     """Bind the resources to their names."""
     warehouse = WarehouseResource()
-    return dg.Definitions(
-        resources={
-            "warehouse": warehouse,
-            "scalev": ScalevResource(warehouse=warehouse),
-            "ktsp": KtspResource(warehouse=warehouse),
-        }
-    )
+    apis: dict[str, ApiResource] = {name: ApiResource(source_system=name, warehouse=warehouse) for name in ACCOUNTS}
+    return dg.Definitions(resources={"warehouse": warehouse, **apis})

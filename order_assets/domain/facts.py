@@ -14,7 +14,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from order_assets.domain import clock, money
-from order_assets.domain.columns import MONEY, TEXT, arrow, constant, series
+from order_assets.domain.columns import BOOL, INT, MONEY, TEXT, arrow, constant, series
 from order_assets.domain.pages import VERSION
 from order_assets.domain.recognition import Classes
 
@@ -34,6 +34,18 @@ MEASURES = (
     "technical_discount_amount",
 )
 NO_CURRENCY = "XXX"  # ISO 4217: "no currency"
+# Columns of order_facts that not every source has a concept of.
+_OPTIONAL = {
+    **dict.fromkeys(("source_order_uuid", "source_status", "source_payment_status"), TEXT),
+    **dict.fromkeys(("source_shipment_status", "source_awb_status", "payment_method", "sub_payment_method"), TEXT),
+    **dict.fromkeys(("is_cod", "is_dropship", "is_physical"), BOOL),
+    **dict.fromkeys(("courier_code", "courier_service_code", "ship_province", "ship_city"), TEXT),
+    **dict.fromkeys(("discount_code", "discount_code_applied_to", "other_income_name", "src_discount_rate"), TEXT),
+    **dict.fromkeys(("src_product_price", "src_product_discount", "src_discount_code_discount"), MONEY),
+    **dict.fromkeys(("src_unique_code_discount", "src_shipping_cost", "src_shipping_discount"), MONEY),
+    **dict.fromkeys(("src_other_income", "src_gross_revenue", "src_gross_revenue_dropshipper"), MONEY),
+    **dict.fromkeys(("line_count", "total_quantity", "src_total_quantity", "total_weight"), INT),
+}
 
 
 class Flags:
@@ -53,6 +65,13 @@ class Flags:
     def column(self) -> pd.Series:
         """Return the codes of each row, sorted, as text of the form `{a,b}`; codes need no quoting."""
         return series(pa.array(["{" + ",".join(sorted(codes)) + "}" if codes else "{}" for codes in self._codes]))
+
+
+def fill_unreported(frame: pd.DataFrame) -> None:
+    """Add the columns of `order_facts` that the source has no concept of and the frame therefore lacks, as nulls."""
+    for name, dtype in _OPTIONAL.items():
+        if name not in frame:
+            frame[name] = constant(None, len(frame), dtype)
 
 
 def excluded_reason(currency_source: pd.Series, bad_amount: pd.Series) -> pd.Series:

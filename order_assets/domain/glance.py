@@ -9,8 +9,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
-from order_assets.domain import clock, keys, ktsp_page, lenient, scalev_page
+from order_assets.domain import clock, keys, lenient
 from order_assets.domain.pages import SourceSystem
+from order_assets.domain.readers import READERS
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,16 +35,11 @@ def glance(source_system: SourceSystem, content: bytes, source_account: str) -> 
     Raises:
         msgspec.DecodeError: it is not a page of orders.
     """
-    if source_system == "scalev":
-        orders = scalev_page.decode(content)
-        fingerprints = list(map(scalev_page.fingerprint, orders))
-        ids = list(map(scalev_page.order_id, orders, fingerprints))
-        moments = [_first_moment(order, scalev_page.LISTED_BY) for order in orders]
-    else:
-        items = ktsp_page.decode(content)
-        fingerprints = list(map(ktsp_page.fingerprint, items))
-        ids = list(map(ktsp_page.order_id, items, fingerprints))
-        moments = [_first_moment(item, ktsp_page.LISTED_BY) for item in items]
+    reader = READERS[source_system]
+    orders = reader.decode(content)
+    fingerprints = list(map(reader.fingerprint, orders))
+    ids = list(map(reader.order_id, orders, fingerprints))
+    moments = [_first_moment(order, reader.listed_by) for order in orders]
     return [
         Glance(keys.order_key(source_system, source_account, order_id), fingerprint, moment)
         for order_id, fingerprint, moment in zip(ids, fingerprints, moments, strict=True)

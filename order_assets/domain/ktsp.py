@@ -16,7 +16,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from order_assets.domain import clock, facts, keys, lenient, lifecycle, money, recognition, status_events, unknown
-from order_assets.domain.columns import BOOL, INSTANT, INT, MONEY, TEXT, arrow, constant, indexable, label, series, text
+from order_assets.domain.columns import BOOL, INSTANT, MONEY, TEXT, arrow, constant, indexable, label, series, text
 from order_assets.domain.ktsp_page import FIELDS, decode, fingerprint, order_code
 from order_assets.domain.pages import VERSION, Frames, Page, SourceSystem, page_columns
 from order_assets.domain.recognition import Policy
@@ -64,8 +64,7 @@ def derive(pages: Sequence[Page], policy: Policy, hmac_key: str) -> Frames:
         frame[name] = values_of
     frame["currency_code"] = context["default_currency"]
     frame["currency_source"] = constant("account_config", length, TEXT)
-    for name, dtype in _NOT_REPORTED.items():
-        frame[name] = constant(None, length, dtype)
+    facts.fill_unreported(frame)
     frame["state_source"] = constant("assumed", length, TEXT)
     frame["is_deleted_at_source"] = constant(False, length, BOOL)
     frame["null_components"] = constant("{}", length, TEXT)
@@ -85,19 +84,6 @@ def derive(pages: Sequence[Page], policy: Policy, hmac_key: str) -> Frames:
         unknown=unknown.count_all(SYSTEM, (page.content for page in pages)),
     )
 
-
-# Columns of order_facts for which this source has no concept.
-_NOT_REPORTED = {
-    **dict.fromkeys(("source_order_uuid", "source_status", "source_payment_status"), TEXT),
-    **dict.fromkeys(("source_shipment_status", "source_awb_status", "payment_method", "sub_payment_method"), TEXT),
-    **dict.fromkeys(("is_cod", "is_dropship", "is_physical"), BOOL),
-    **dict.fromkeys(("courier_code", "courier_service_code", "ship_province", "ship_city"), TEXT),
-    **dict.fromkeys(("discount_code", "discount_code_applied_to", "other_income_name", "src_discount_rate"), TEXT),
-    **dict.fromkeys(("src_product_price", "src_product_discount", "src_discount_code_discount"), MONEY),
-    **dict.fromkeys(("src_unique_code_discount", "src_shipping_cost", "src_shipping_discount"), MONEY),
-    **dict.fromkeys(("src_other_income", "src_gross_revenue", "src_gross_revenue_dropshipper"), MONEY),
-    **dict.fromkeys(("line_count", "total_quantity", "src_total_quantity", "total_weight"), INT),
-}
 
 _NOT_KNOWN_OF_MEMBERS = {
     "customer_created_at": INSTANT,

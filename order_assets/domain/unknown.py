@@ -15,13 +15,13 @@ from typing import Any, Literal, get_args, get_origin
 
 import msgspec
 
-from order_assets.domain.documented import Documented, KtspPage, ScalevPage
+from order_assets.domain.documented import Documented
 from order_assets.domain.pages import SourceSystem, repaired
+from order_assets.domain.readers import READERS
 
 LONGEST_PATH = 100
 LONGEST_VALUE = 60
 _ENVELOPE = "$."
-_PAGES: Mapping[SourceSystem, type[Documented]] = {"scalev": ScalevPage, "ktsp": KtspPage}
 # A field may be named after a person, as in {"budi@example.com": 1}, and a status may hold a telephone number.
 _PERSONAL = re.compile(r"[^\s@.]+(\.[^\s@.]+)*@[^\s@]+|\+?[0-9][0-9 -]{6,}")
 _OBJECT = msgspec.json.Decoder(dict[str, msgspec.Raw])
@@ -36,7 +36,7 @@ def count(source_system: SourceSystem, content: bytes) -> Counter[tuple[str, str
     Case and surrounding blanks do not make a value unknown, nor do null and blank.
     """
     found: Counter[tuple[str, str]] = Counter()
-    page = _shape(_PAGES[source_system])
+    page = _shape(READERS[source_system].documented)
     if not _is_as_documented(page.decoder, content):
         _count(repaired(content), page, _ENVELOPE, found)
     return found

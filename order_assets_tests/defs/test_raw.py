@@ -11,7 +11,7 @@ from dagster._core.remote_origin import RegisteredCodeLocationOrigin, RemoteJobO
 
 from order_assets.defs.partitions import KTSP_MEMBERS, SCALEV_CUSTOMERS
 from order_assets.defs.raw.order_pages import KTSP_PAGES, QUIET, SCALEV_PAGES
-from order_assets.defs.resources import ScalevResource
+from order_assets.defs.resources import ApiResource
 from order_assets_tests.defs.conftest import Installation
 
 PARTITIONS = {SCALEV_PAGES: SCALEV_CUSTOMERS, KTSP_PAGES: KTSP_MEMBERS}
@@ -150,7 +150,7 @@ def test_a_backfill_run_that_is_stopped_leaves_the_others_in_the_queue(
     def stopped(*_: object) -> None:
         raise KeyboardInterrupt
 
-    monkeypatch.setattr(ScalevResource, "crawl", stopped)
+    monkeypatch.setattr(ApiResource, "crawl", stopped)
     installation.materialize(SCALEV_PAGES, keys[0], keys[0], tags={"dagster/backfill": "mine"})
     assert installation.instance.get_run_by_id(sibling) is not None
 

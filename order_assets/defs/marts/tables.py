@@ -7,11 +7,12 @@ import dagster as dg
 import sqlalchemy as sa
 from sqlalchemy.dialects import postgresql
 
+from order_assets.defs.partitions import ACCOUNTS, pages_of
 from order_assets.warehouse.lineage import column_origins
 from order_assets.warehouse.schema import metadata
 from order_assets.warehouse.summary_schema import VIEW_COLUMNS
 
-RAW_PAGES = [dg.AssetKey(["raw", "scalev_order_pages"]), dg.AssetKey(["raw", "ktsp_order_pages"])]
+RAW_PAGES = [pages_of(source_system) for source_system in ACCOUNTS]
 _MONTHS_NOTE = " One partition per month; a month that begins stays missing until it has orders."
 _POSTGRESQL = postgresql.dialect()  # type: ignore[no-untyped-call]  # SQLAlchemy leaves it untyped
 

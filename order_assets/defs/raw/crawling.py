@@ -7,7 +7,7 @@ import dagster as dg
 from order_assets.crawl import progress
 from order_assets.crawl.ledger import CrawlResult
 from order_assets.defs.raw.partition_events import Context, mark_failed, report
-from order_assets.defs.resources import CrawlConfig, KtspResource, ScalevResource
+from order_assets.defs.resources import ApiResource, CrawlConfig
 
 _EVENTS_PER_WRITE = 100
 _LISTED_FAILURES = 50
@@ -16,7 +16,7 @@ _LISTED_FAILURES = 50
 def crawl(
     context: Context,
     key: dg.AssetKey,
-    api: ScalevResource | KtspResource,
+    api: ApiResource,
     rounds: Iterable[Collection[str]],
     how: CrawlConfig,
 ) -> Iterator[dg.Output[None]]:
