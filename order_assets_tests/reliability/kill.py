@@ -19,6 +19,8 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Literal
 
+import sqlalchemy as sa
+
 from order_assets_tests.reliability.scene import COMMAND, Scene, scene
 from order_assets_tests.reliability.truth import Reader, Truth, fingerprints
 from order_assets_tests.reliability.victim import Trap
@@ -89,6 +91,8 @@ def killing(*, command: bool) -> Iterator[Killing]:
         base, words = made.copy(), COMMAND if command else ()
         made.run(base, *COMMAND, *(word for account in accounts[::2] for word in ("--account", account)))
         made.sandbox.evolve(4)
+        with made.engine(base) as engine, engine.connect() as connection:  # as autovacuum does within a minute
+            connection.execution_options(isolation_level="AUTOCOMMIT").execute(sa.text("analyze"))
         undisturbed, places = made.copy(base), made.folder / "places"
         began = time.monotonic()
         made.run(undisturbed, *words, places=places)

@@ -126,6 +126,7 @@ class Scene:
     def kill_server(self) -> None:
         """End the server as a power cut would."""
         os.kill(self.postmaster(), signal.SIGKILL)
+        until(lambda: not self.is_up(), "it is gone")
 
 
 @contextmanager
