@@ -50,7 +50,7 @@ def _rows(connection: sa.Connection, query: str) -> tuple[str, ...]:
 
 
 def differences(expected: Truth, found: Truth) -> list[str]:
-    """Say in which tables what was found is not what was expected, with an example of each."""
+    """Say in which of the expected tables what was found is not what was expected, with an example of each."""
     complaints = []
     for name, rows in expected.items():
         lost = sorted(set(rows) - set(found[name]))

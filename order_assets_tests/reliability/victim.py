@@ -12,6 +12,7 @@ import functools
 import json
 import multiprocessing
 import os
+import resource
 import signal
 import sys
 import threading
@@ -29,10 +30,12 @@ from sqlalchemy.engine.default import DefaultDialect
 import order_assets.refresh  # noqa: F401 - for the fork server: imported once, for all rounds
 from order_assets import cli, runtime
 from order_assets.crawl import accounts
+from order_assets.crawl.account_crawl import Mode
 from order_assets.crawl.facts import load_pending
 from order_assets.crawl.run import crawl_accounts
 from order_assets.defs.automation import due_stretches
 from order_assets.report import drawing
+from order_assets.settings import SourceSystem
 from order_assets.warehouse import summaries
 
 _FORKS = multiprocessing.get_context("forkserver")
@@ -57,11 +60,17 @@ class Victim:
 
     def __init__(
         self, words: tuple[str, ...], env: Mapping[str, str], output: Path, *, trap: Trap | None = None,
-        places: Path | None = None, before: Callable[[], None] | None = None,
+        places: Path | None = None, before: Callable[[], None] | None = None, only: Sequence[str] = (),
+        mode: Mode = "auto",
     ) -> None:  # fmt: skip
-        """Start it. `places`: file for the places it passes; `before`: called in the child first, e.g. for limits."""
+        """Start it.
+
+        `places`: file for the places it passes; `before`: called in the child first, e.g. for limits. Without words:
+        `only` these accounts, in this `mode`.
+        """
         self.output = output
-        self._process = _FORKS.Process(target=_live, args=(words, dict(env), output, trap, places, before))
+        do = cli.main if words else functools.partial(work, tuple(only), mode)
+        self._process = _FORKS.Process(target=_live, args=(do, words, dict(env), output, trap, places, before))
         self._process.start()
 
     def kill(self) -> None:
@@ -95,9 +104,9 @@ class Victim:
 _LONG = 300.0  # far more than anything here takes, on any machine
 
 
-def _live(
-    words: tuple[str, ...], env: Mapping[str, str], output: Path, trap: Trap | None, places: Path | None,
-    before: Callable[[], None] | None,
+def _live(  # noqa: PLR0913, PLR0917 - what a child is told at its birth
+    do: Callable[[], None], words: tuple[str, ...], env: Mapping[str, str], output: Path, trap: Trap | None,
+    places: Path | None, before: Callable[[], None] | None,
 ) -> None:  # fmt: skip
     """Be the command, in the child."""
     for name in [name for name in os.environ if name.startswith(("ORDER_ASSETS_", "DAGSTER_"))]:
@@ -114,22 +123,24 @@ def _live(
         before()
     drawing.draw = lambda *_, **_options: ""
     try:
-        cli.main() if words else work()
+        do()
     finally:
-        sys.stdout.flush()
+        print(f"peak memory {resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024}", flush=True)  # noqa: T201
         if places is not None:
             places.write_text(json.dumps(passed), encoding="utf-8")
 
 
-def work(only: Sequence[str] = (), run_id: str = "work") -> None:
+def work(only: Sequence[str], mode: Mode) -> None:
     """Crawl everyone, or only some, load and summarise, as the runs of the command do, but without Dagster."""
+    run_id = f"work of {os.getpid()}"
     settings, engine = runtime.open_settings(), runtime.open_engine()
     with engine.begin() as connection:
         accounts.sync(connection, settings)
-    for source in ("scalev", "ktsp"):
+    sources: tuple[SourceSystem, ...] = ("scalev", "ktsp")
+    for source in sources:
         with engine.connect() as connection:
             keys = [key for key in accounts.active_keys(connection, source) if not only or key in only]
-        crawl_accounts(source, keys, settings, engine, run_id, lambda _result: None)  # type: ignore[arg-type]
+        crawl_accounts(source, keys, settings, engine, run_id, lambda _result: None, mode=mode)
     load_pending(engine, settings, run_id)
     with engine.connect() as connection:
         due = due_stretches(connection)
