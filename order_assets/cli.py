@@ -39,7 +39,7 @@ from order_assets.report.location import report_file
 from order_assets.sandbox import process as sandbox_process
 from order_assets.settings import Settings
 from order_assets.warehouse import embedded
-from order_assets.warehouse.engine import WarehouseError
+from order_assets.warehouse.engine import WarehouseError, place_of, trouble
 
 if TYPE_CHECKING:
     from order_assets.crawl.ledger import CrawlResult
@@ -76,6 +76,22 @@ def main() -> None:
         stop(str(error), USAGE)
     except (WarehouseError, embedded.EmbeddedServerError, sandbox_process.SandboxError) as error:
         stop(str(error), FAILED)
+    except MemoryError:
+        stop(
+            "Not enough memory. What was committed stays; give the process more (a refresh takes some 400 MB), then run"
+            " it again.",
+            FAILED,
+        )
+    except Exception as error:
+        words = trouble(error)
+        if words is None:
+            raise
+        place = place_of(os.environ.get("ORDER_ASSETS_DAGSTER_URL", "postgresql://"))
+        stop(
+            f"The database at {place} failed: {words}\nWhat was committed stays; when the server is well again, run it"
+            " again.",
+            FAILED,
+        )
 
 
 @app.command()

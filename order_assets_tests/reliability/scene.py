@@ -51,21 +51,23 @@ class Scene:
         """Return the URL of a database; starts the server if it was killed, and makes the database if it is missing."""
         return embedded.up(self.server, database)
 
-    def copy(self, template: str = _EMPTY) -> str:
+    def copy(self, template: str = _EMPTY, tablespace: str = "pg_default") -> str:
         """Return the name of a fresh copy of a database that nobody is using."""
         name = f"copy_{next(self._numbers)}"
-        self._admin(f"create database {name} template {template} strategy file_copy")
+        self.administer(f"create database {name} template {template} tablespace {tablespace} strategy file_copy")
         return name
 
     def drop(self, database: str) -> None:
         """Remove a copy."""
-        self._admin(f"drop database if exists {database} with (force)")
+        self.administer(f"drop database if exists {database} with (force)")
 
-    def _admin(self, statement: str) -> None:
+    def administer(self, *statements: str) -> None:
+        """Run statements as the server's administrator."""
         url = sa.make_url(self.url("postgres")).set(drivername="postgresql+psycopg")
         engine = sa.create_engine(url, isolation_level="AUTOCOMMIT", poolclass=sa.NullPool)
         with engine.connect() as connection:
-            connection.execute(sa.text(statement))
+            for statement in statements:
+                connection.execute(sa.text(statement))
 
     def environment(self, database: str) -> dict[str, str]:
         """Return the environment of a run on this database."""
@@ -77,7 +79,8 @@ class Scene:
 
     def start(self, database: str, *words: str, **how: Any) -> Victim:
         """Start `order-assets` with these words, or its work alone without; `how` is what `Victim` takes."""
-        return Victim(words, self.environment(database), self.folder / "output" / f"{next(self._numbers)}", **how)
+        env = self.environment(database) | how.pop("env", {})
+        return Victim(words, env, self.folder / "output" / f"{next(self._numbers)}", **how)
 
     def run(self, database: str, *words: str, **how: Any) -> str:
         """Run to a good end; return what it printed."""
@@ -111,6 +114,10 @@ class Scene:
 
             until(lambda: sessions() == 0, "the server notices that processes are gone")
             return differences(expected, truth(engine)) + left_over(engine, encryption)
+
+    def data_folder(self) -> Path:
+        """Return where the server keeps its data; it belongs to the server's account."""
+        return embedded.status(self.server).data
 
     def is_up(self) -> bool:
         """Whether the server runs."""

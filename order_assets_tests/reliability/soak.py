@@ -17,8 +17,9 @@ import sqlalchemy as sa
 
 from order_assets.sandbox.faults import KINDS
 from order_assets.warehouse.summaries import SUMMARIES
-from order_assets_tests.reliability.scene import Scene, scene
-from order_assets_tests.reliability.truth import Truth, differences
+from order_assets_tests.reliability.kill import killing
+from order_assets_tests.reliability.scene import Scene
+from order_assets_tests.reliability.truth import Truth
 
 # They change the source itself, or take longer than a round should.
 _LEFT_OUT = {"order_arrives", "order_vanishes", "slow"}
@@ -90,8 +91,8 @@ def main() -> int:
     parser.add_argument("--seed", default="1")
     asked = parser.parse_args()
     wrong = 0
-    with scene() as made:
-        soak = Soak(made, made.copy(), asked.seed)
+    with killing(command=False) as kills:
+        soak = Soak(kills.scene, kills.scene.copy(kills.base), asked.seed)
         for number in range(asked.rounds):
             complaints = soak.round(number)
             wrong += bool(complaints)
