@@ -1,8 +1,8 @@
 """Kill, again and again: `python -m order_assets_tests.reliability.kill --rounds 200`.
 
-A round kills a run, or the database server under it, at a place or at a moment drawn from the seed, once or twice, while
-a reader looks at the marts. Then it runs once more to the end and compares everything with a run that nobody disturbed.
-Places are those that the undisturbed run passes: each is as likely as any other, however often it is passed.
+A round kills a run, or the database server under it, at a place or a moment drawn from the seed, once or twice, while a
+reader looks at the marts. Then it runs once more to the end and compares everything with a run that nobody
+disturbed. Places are those that the undisturbed run passes: each is as likely as any other, however often it is passed.
 """
 
 from __future__ import annotations
@@ -71,7 +71,7 @@ class Killing:
     def _kill(self, what: What, draw: random.Random, database: str) -> None:
         """Start a run and kill, at a place or at a moment."""
         trap = None
-        if draw.random() < 0.7:  # noqa: PLR2004 - most places are passed within milliseconds
+        if draw.random() < 0.7:
             place = draw.choice(sorted(self.places))
             pid = self.scene.postmaster() if what == "server" else None
             trap = Trap(place, draw.randint(1, self.places[place]), pid)
@@ -85,7 +85,7 @@ class Killing:
 
 @contextmanager
 def killing(*, command: bool) -> Iterator[Killing]:
-    """Set the scene: half of the accounts are loaded, then orders change, then an undisturbed run shows what to expect."""
+    """Set the scene: half of the accounts are loaded, orders change, and an undisturbed run shows what to expect."""
     with scene() as made:
         accounts = made.sandbox.world.accounts
         base, words = made.copy(), COMMAND if command else ()
@@ -109,7 +109,7 @@ def main() -> int:
     parser.add_argument("--rounds", type=int, default=50)
     parser.add_argument("--seed", default="1")
     parser.add_argument("--what", choices=("process", "server", "both"), default="both")
-    parser.add_argument("--command", action="store_true", help="the whole command with Dagster instead of its work alone")
+    parser.add_argument("--command", action="store_true", help="the whole command, not its work alone")
     asked = parser.parse_args()
     wrong = 0
     with killing(command=asked.command) as kills:

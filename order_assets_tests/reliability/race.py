@@ -1,8 +1,8 @@
 """Many at once: `python -m order_assets_tests.reliability.race --rounds 50`.
 
-A round starts processes that crawl, load and summarise accounts of one database at the same time. First each has accounts
-of its own and nothing else happens: what they leave must be whole as it is. Then they share accounts and some are killed,
-and one more run must find everything as an undisturbed one leaves it.
+A round starts processes that crawl, load and summarise accounts of one database at the same time. First each has
+accounts of its own and nothing else happens: what they leave must be whole as it is. Then they share accounts and some
+are killed, and one more run must find everything as an undisturbed one leaves it.
 """
 
 from __future__ import annotations
@@ -49,7 +49,7 @@ def overlapping(kills: Killing, processes: int, seed: str) -> list[str]:
 
 
 def _of_races(expected: Truth) -> Truth:
-    """Leave out what rightly differs: several loads may restate what the first published, and whole crawls read more."""
+    """Leave out what rightly differs: several loads may restate what one published, and whole crawls read more."""
     return {name: rows for name, rows in expected.items() if name not in {"restatements", "raw pages"}}
 
 

@@ -25,6 +25,7 @@ from order_assets.warehouse.engine import connect, migrate
 from order_assets_tests.crawl.crawling_process import until
 from order_assets_tests.reliability.truth import Truth, differences, left_over, truth
 from order_assets_tests.reliability.victim import AS_OF, Victim
+from order_assets_tests.reliability.views import LEFT_OVER
 
 COMMAND = ("run", "--as-of", AS_OF.isoformat())
 SPEC = WorldSpec(seed=71, stores=2, customers_per_store=4, members=4, orders_per_account=12)
@@ -107,9 +108,10 @@ class Scene:
         """Say what is not as after an uninterrupted run, once the server has noticed the end of every process."""
         encryption = configuration.load_keys(self.folder / "state").encryption[0]
         with self.engine(database) as engine:
+
             def sessions() -> int:
                 with engine.connect() as connection:
-                    query = "select count(*) from pg_stat_activity where datname = current_database() and pid <> pg_backend_pid()"
+                    query = LEFT_OVER["sessions of the product"]
                     return int(connection.execute(sa.text(query)).scalar_one())
 
             until(lambda: sessions() == 0, "the server notices that processes are gone")

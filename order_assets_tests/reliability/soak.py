@@ -1,8 +1,8 @@
 """Months of refreshes in minutes: `python -m order_assets_tests.reliability.soak --rounds 200`.
 
-In each round the source goes on by some hours, accounts meet faults drawn from the seed, and a refresh runs; then the
-faults pass, and a whole crawl must bring every published sum to what a new installation makes of the source as it is now.
-The new installation has nothing in common with the old one but the code: an empty database, a first load.
+In each round the source goes on by some hours, accounts meet faults drawn from the seed, and a refresh runs, or is
+killed; then the faults pass, and a whole crawl must bring every published sum to what a new installation makes of the
+source as it is now. The new one has nothing in common with the old but the code: an empty database, a first load.
 """
 
 from __future__ import annotations
@@ -51,7 +51,7 @@ class Soak:
             sandbox.set_fault(account, draw.choice(kinds))
             self.faults += 1
         refresh = self.scene.start(self.database)
-        if draw.random() < 0.3 and not refresh.is_over(draw.uniform(0, 3)):  # noqa: PLR2004 - now and then
+        if draw.random() < 0.3 and not refresh.is_over(draw.uniform(0, 3)):
             refresh.kill()
             self.kills += 1
         code = refresh.exit_code()
@@ -73,7 +73,9 @@ class Soak:
     def _unbounded(self) -> list[str]:
         """Say whether storage or memory grew beyond what a round may take."""
         with self.scene.engine(self.database) as engine, engine.connect() as connection:
-            self.sizes.append(int(connection.execute(sa.text("select pg_database_size(current_database())")).scalar_one()))
+            self.sizes.append(
+                int(connection.execute(sa.text("select pg_database_size(current_database())")).scalar_one())
+            )
         grown = self.sizes[-1] - self.sizes[0]
         complaints = [f"the database grew by {grown} bytes"] if grown > _GROWTH_BYTES * len(self.sizes) else []
         return complaints + ([f"peak memory {self.memory[-1]}"] if self.memory[-1] > _MEMORY_BYTES else [])
@@ -99,8 +101,8 @@ def main() -> int:
             for complaint in complaints:
                 print(f"round {number}: {complaint}", flush=True)  # noqa: T201
         print(  # noqa: T201
-            f"{asked.rounds} rounds, {wrong} wrong; {soak.faults} faults, {soak.kills} kills; database from"
-            f" {soak.sizes[0] / 1e6:.1f} to {soak.sizes[-1] / 1e6:.1f} MB; memory at most {max(soak.memory) / 1e6:.0f} MB"
+            f"{asked.rounds} rounds, {wrong} wrong; {soak.faults} faults, {soak.kills} kills; the database grew from"
+            f" {soak.sizes[0] / 1e6:.1f} to {soak.sizes[-1] / 1e6:.1f} MB; memory {max(soak.memory) / 1e6:.0f} MB"
         )
     return 1 if wrong else 0
 

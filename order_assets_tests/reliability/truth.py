@@ -1,6 +1,7 @@
-"""What a database says, in a form that two runs can be compared by: marts, ledger, raw pages, and what must not be left.
+"""What a database says, in a form that two runs can be compared by: marts, ledger, pages, and what must not be left.
 
-Left out is only what says when and by which run something came: a run that was killed and one that was not differ there.
+Left out is only what says when and by which run something came: a run that was killed differs there from one that was
+not.
 """
 
 from __future__ import annotations
@@ -30,12 +31,13 @@ Truth = Mapping[str, tuple[str, ...]]
 def truth(engine: sa.Engine) -> Truth:
     """Return the rows of every mart, the verdicts, restatements and the contents of the raw pages, as sorted text."""
     with engine.connect() as connection:
-        found = {table.fullname: _rows(connection, _lasting(table)) for table in schema.order_facts.metadata.sorted_tables
-                 if table.schema == "marts"}  # fmt: skip
+        marts = [table for table in schema.order_facts.metadata.sorted_tables if table.schema == "marts"]
+        found = {table.fullname: _rows(connection, _lasting(table)) for table in marts}
         found["verdicts"] = _rows(connection, LEDGER)
         found["restatements"] = _rows(connection, RESTATED)
         found["raw pages"] = _rows(
-            connection, "select distinct partition_key, body_sha256 from raw.order_pages inner join ops.crawls using (crawl_id)"
+            connection,
+            "select distinct partition_key, body_sha256 from raw.order_pages inner join ops.crawls using (crawl_id)",
         )
     return found
 
@@ -65,7 +67,9 @@ def left_over(engine: sa.Engine, encryption: SecretStr) -> list[str]:
     """Say what a finished run must not leave: open crawls, locks, sessions, leases, slots, stale sums, unread pages."""
     with engine.connect() as connection:
         complaints = [
-            f"{what}: {count}" for what, query in LEFT_OVER.items() if (count := connection.execute(sa.text(query)).scalar_one())
+            f"{what}: {count}"
+            for what, query in LEFT_OVER.items()
+            if (count := connection.execute(sa.text(query)).scalar_one())
         ]
         stale = {name for name in summaries.MONTHLY_TABLES if summaries.stale_months(connection, name)}
         stale |= set(summaries.stale_tables(connection, AS_OF))
@@ -78,8 +82,10 @@ def _unreadable(connection: sa.Connection, encryption: SecretStr) -> list[str]:
     """Return the pages that cannot be decrypted to what was received."""
     vault, bad = Vault([encryption]), []
     query = sa.text(
-        "select p.crawl_id, p.page_number, p.body, p.content_encoding, p.body_sha256, k.wrapped_key from raw.order_pages as p"
-        " inner join ops.crawls as c using (crawl_id) inner join ops.page_keys as k using (source_system, partition_key)"
+        "select p.crawl_id, p.page_number, p.body, p.content_encoding, p.body_sha256, k.wrapped_key"
+        " from raw.order_pages as p"
+        " inner join ops.crawls as c using (crawl_id)"
+        " inner join ops.page_keys as k using (source_system, partition_key)"
     )
     for row in connection.execute(query):
         body = PageCipher.of(vault.open(row.wrapped_key)).decrypt(row.body, row.crawl_id, row.page_number)
@@ -147,4 +153,4 @@ def fingerprints(engine: sa.Engine) -> dict[str, str]:
             f" group by {month}"
         )
     with engine.connect() as connection:
-        return {key: print_ for key, print_ in connection.execute(sa.text(" union all ".join(parts)))}
+        return dict(connection.execute(sa.text(" union all ".join(parts))).tuples().all())

@@ -1,9 +1,10 @@
 """The command in a process that can be killed at a named place: any SQL statement, commit or HTTP request.
 
-Nothing of this is in the product. With words, it is `order-assets` as it is, but for pictures, which are most of its work
-and write nothing; without, its work alone: crawl, load and summarise, in a tenth of the time. The child is forked from a server that has imported everything once (the
-`forkserver` of multiprocessing), so a round costs a run and not the imports. A *place* is the function of ours (or
-Dagster's) that is at work, and what it is about to do or has just done, e.g. `crawl.ledger._write, after commit`.
+Nothing of this is in the product. With words, it is `order-assets` as it is, but for pictures, which are most of its
+work and write nothing; without, its work alone: crawl, load and summarise, in a tenth of the time. The child is forked
+from a server that has imported everything once (the `forkserver` of multiprocessing), so a round costs a run and no
+imports. A *place* is the function of ours (or Dagster's) that is at work, and what it is about to do or has just done,
+e.g. `crawl.ledger._write, after commit`.
 """
 
 from __future__ import annotations
@@ -21,6 +22,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date
 from pathlib import Path
+from types import FrameType
 from typing import Any
 
 import httpx
@@ -58,7 +60,7 @@ class Trap:
 class Victim:
     """A run of `order-assets` that is under way."""
 
-    def __init__(
+    def __init__(  # noqa: PLR0913 - what a run may be
         self, words: tuple[str, ...], env: Mapping[str, str], output: Path, *, trap: Trap | None = None,
         places: Path | None = None, before: Callable[[], None] | None = None, only: Sequence[str] = (),
         mode: Mode = "auto",
@@ -104,7 +106,7 @@ class Victim:
 _LONG = 300.0  # far more than anything here takes, on any machine
 
 
-def _live(  # noqa: PLR0913, PLR0917 - what a child is told at its birth
+def _live(
     do: Callable[[], None], words: tuple[str, ...], env: Mapping[str, str], output: Path, trap: Trap | None,
     places: Path | None, before: Callable[[], None] | None,
 ) -> None:  # fmt: skip
@@ -121,13 +123,17 @@ def _live(  # noqa: PLR0913, PLR0917 - what a child is told at its birth
         _set(trap, passed)
     if before is not None:
         before()
-    drawing.draw = lambda *_, **_options: ""
+    drawing.draw = _no_picture
     try:
         do()
     finally:
         print(f"peak memory {resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024}", flush=True)  # noqa: T201
         if places is not None:
             places.write_text(json.dumps(passed), encoding="utf-8")
+
+
+def _no_picture(name: str, title: str, description: str, *_: object) -> drawing.Picture:
+    return drawing.Picture(name, title, description, "")
 
 
 def work(only: Sequence[str], mode: Mode) -> None:
@@ -169,7 +175,8 @@ def _set(trap: Trap | None, passed: Counter[str]) -> None:
 
     sa.event.listen(sa.Engine, "before_cursor_execute", lambda *_: pass_by("before statement"))
     sa.event.listen(sa.Engine, "after_cursor_execute", lambda *_: pass_by("after statement"))
-    commit, send = DefaultDialect.do_commit, httpx.AsyncClient.send
+    commit: Any = DefaultDialect.do_commit
+    send: Any = httpx.AsyncClient.send
 
     @functools.wraps(commit)
     def do_commit(self: DefaultDialect, connection: Any) -> None:
@@ -180,7 +187,7 @@ def _set(trap: Trap | None, passed: Counter[str]) -> None:
     @functools.wraps(send)
     async def do_send(self: httpx.AsyncClient, *args: Any, **options: Any) -> httpx.Response:
         pass_by("before request")
-        answer = await send(self, *args, **options)
+        answer: httpx.Response = await send(self, *args, **options)
         pass_by("after request")
         return answer
 
@@ -190,12 +197,13 @@ def _set(trap: Trap | None, passed: Counter[str]) -> None:
 
 def _where() -> str:
     """Name the innermost function of ours that is at work, else Dagster's."""
-    frame, of_dagster = sys._getframe(2), ""
+    frame: FrameType | None = sys._getframe(2)
+    of_dagster = ""
     while frame is not None:
         name = str(frame.f_globals.get("__name__", ""))
         if name.startswith("order_assets."):
             return f"{name.removeprefix('order_assets.')}.{frame.f_code.co_name}"
         if name.startswith("dagster") and not of_dagster:
             of_dagster = f"{name}.{frame.f_code.co_name}"
-        frame = frame.f_back  # type: ignore[assignment]
+        frame = frame.f_back
     return of_dagster or "elsewhere"

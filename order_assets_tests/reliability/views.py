@@ -46,8 +46,6 @@ FINGERPRINTS = """
     group by l.partition_key
 """
 
-_OPEN = "('STARTING', 'STARTED', 'CANCELING', 'NOT_STARTED', 'QUEUED')"
-
 LEFT_OVER = {
     "crawls that are called running": "select count(*) from ops.crawls where status = 'running'",
     "crawls with pages that are not loaded": "select count(*) from ops.crawls where loaded_at is null and pages > 0",
@@ -60,7 +58,7 @@ LEFT_OVER = {
         where datname = current_database() and application_name = 'order-assets' and pid <> pg_backend_pid()
     """,
     "places of an API taken": "select count(*) from ops.api_leases",
-    "runs that did not end": f"select count(*) from dagster.runs where status in {_OPEN}",
+    "runs that did not end": "select count(*) from dagster.runs where status not in ('SUCCESS', 'FAILURE', 'CANCELED')",
     "pool slots taken": "select count(*) from dagster.concurrency_slots where run_id is not null",
     "steps that wait for a slot": "select count(*) from dagster.pending_steps",
     "orders twice": """
