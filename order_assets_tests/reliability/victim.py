@@ -27,6 +27,7 @@ from typing import Any
 
 import httpx
 import sqlalchemy as sa
+from matplotlib.figure import Figure
 from sqlalchemy.engine.default import DefaultDialect
 
 import order_assets.refresh  # noqa: F401 - for the fork server: imported once, for all rounds
@@ -132,7 +133,10 @@ def _live(
             places.write_text(json.dumps(passed), encoding="utf-8")
 
 
-def _no_picture(name: str, title: str, description: str, *_: object) -> drawing.Picture:
+def _no_picture(
+    name: str, title: str, description: str, size: tuple[float, float], fill: Callable[[Figure], None]
+) -> drawing.Picture:
+    del size, fill
     return drawing.Picture(name, title, description, "")
 
 
