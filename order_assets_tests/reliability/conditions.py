@@ -21,8 +21,8 @@ def clock_ahead() -> None:
 
 
 def clock_behind() -> None:
-    """Let the process believe that it is ten years earlier, as a machine without a battery does."""
-    _shift(timedelta(days=-3650))
+    """Let the process believe that it is two hours earlier."""
+    _shift(timedelta(hours=-2))
 
 
 def _shift(by: timedelta) -> None:

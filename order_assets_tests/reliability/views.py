@@ -69,3 +69,21 @@ LEFT_OVER = {
         where not exists (select from ops.order_lineage as l where l.order_key = f.order_key)
     """,
 }  # fmt: skip
+
+_SUMS = """
+    source_system, store_key, currency_code, orders_placed, orders_recognised, orders_open, orders_lost, gross_sales_amount,
+    sales_discount_amount, net_sales_amount, net_shipping_amount, payment_amount, open_payment_amount, lost_payment_amount
+"""
+PUBLISHED = {
+    # Orders that are gone from the source are counted apart, in orders_total and orders_excluded.
+    "revenue by day": f"select order_date, {_SUMS} from marts.revenue_daily where orders_total > orders_excluded",  # noqa: S608 - as above
+    "revenue by month": f"select order_month, {_SUMS} from marts.revenue_monthly where orders_total > orders_excluded",  # noqa: S608 - as above
+    "products": "select * from marts.product_daily",
+    "products by month": "select * from marts.product_monthly",
+    "discounts": "select * from marts.discount_by_kind_daily where orders_recognised > 0",
+    "codes": "select * from marts.discount_by_code",
+    "repeat rate": "select * from marts.repeat_rate",
+    "cohorts": "select * from marts.customer_cohort_monthly",
+    "statuses": "select * from marts.status_funnel_monthly",
+}
+"""Published sums that a new installation must find as well."""
