@@ -350,7 +350,7 @@ def test_orders_that_move_during_a_walk_are_neither_lost_nor_doubled(
 def test_what_a_clock_ahead_has_seen_does_not_outrank_the_truth(
     installation: Installation, sandbox: RunningSandbox
 ) -> None:
-    """Without it, after one run with a wrong clock, later changes of KTSP orders would be dropped as stale, for good."""
+    """Without it, after a run with a wrong clock, later changes of KTSP orders would be dropped as stale, for good."""
     account = sandbox.world.members[1].account
     _round(installation, FULL, 0)
     installation.do("update raw.order_pages set fetched_at = fetched_at + interval '3 days'")
