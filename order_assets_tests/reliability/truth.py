@@ -153,4 +153,5 @@ def fingerprints(engine: sa.Engine) -> dict[str, str]:
             f" group by {month}"
         )
     with engine.connect() as connection:
-        return dict(connection.execute(sa.text(" union all ".join(parts))).tuples().all())
+        rows = connection.execute(sa.text(" union all ".join(parts)))
+        return {str(row[0]): str(row[1]) for row in rows}
