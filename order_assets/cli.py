@@ -33,7 +33,6 @@ from order_assets.cli_common import (
     print_json,
     print_table,
     say,
-    server_words,
     stop,
     warn,
 )
@@ -42,7 +41,7 @@ from order_assets.report.location import report_file
 from order_assets.sandbox import process as sandbox_process
 from order_assets.settings import Settings
 from order_assets.warehouse import embedded
-from order_assets.warehouse.engine import WarehouseError
+from order_assets.warehouse.engine import WarehouseError, place_of, trouble
 
 if TYPE_CHECKING:
     from order_assets.crawl.ledger import CrawlResult
@@ -107,8 +106,22 @@ def main() -> None:
         stop(str(error), USAGE)
     except (WarehouseError, embedded.EmbeddedServerError, sandbox_process.SandboxError) as error:
         stop(f"{error}\n{_MORE}", FAILED)
-    except sa.exc.DBAPIError as error:
-        stop(f"The database failed: {server_words(error)}\n{_MORE}", FAILED)
+    except MemoryError:
+        stop(
+            "Not enough memory. What was committed stays; give the process more (a refresh takes some 400 MB), then run"
+            " it again.",
+            FAILED,
+        )
+    except Exception as error:
+        words = trouble(error)
+        if words is None:
+            raise
+        place = place_of(os.environ.get("ORDER_ASSETS_DAGSTER_URL", "postgresql://"))
+        stop(
+            f"The database at {place} failed: {words}\nWhat was committed stays; when the server is well again, run it"
+            f" again. {_MORE}",
+            FAILED,
+        )
 
 
 @app.command(rich_help_panel=_BEGIN)

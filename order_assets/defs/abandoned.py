@@ -14,7 +14,12 @@ import dagster as dg
 
 PROCESS_TAG = "order_assets/process"
 _SERVER_TAG = ".dagster/grpc_info"  # of the code server that started the run; Dagster's own, without a public name
-_UNFINISHED = [dg.DagsterRunStatus.STARTING, dg.DagsterRunStatus.STARTED, dg.DagsterRunStatus.CANCELING]
+_UNFINISHED = [
+    dg.DagsterRunStatus.NOT_STARTED,  # its process ended, or the disk was full, between noting the run and its start
+    dg.DagsterRunStatus.STARTING,
+    dg.DagsterRunStatus.STARTED,
+    dg.DagsterRunStatus.CANCELING,
+]
 
 
 def this_process() -> str:

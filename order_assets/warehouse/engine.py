@@ -19,6 +19,10 @@ OLDEST_SERVER = 15
 STATEMENTS_AT_ONCE = 2  # of those that read whole tables; more gain nothing on a small server
 _MIGRATIONS = Path(__file__).parent / "migrations"
 _MIGRATION_LOCK = 7_205_101  # any number; the same for all processes that migrate
+_NO_CONNECTION = "08"
+# Classes of SQLSTATE: no connection, no resources (disk, memory, connections), an operator's doing (shut down, a
+# statement's time-out), the server's files.
+_SERVER_CLASSES = {_NO_CONNECTION, "53", "57", "58"}
 
 
 class WarehouseError(RuntimeError):
@@ -38,6 +42,29 @@ def warehouse_url(url: str) -> sa.URL:
     if parsed.get_backend_name() != "postgresql":
         raise WarehouseError(f"ORDER_ASSETS_DATABASE_URL names {parsed.get_backend_name()}; it must be PostgreSQL")
     return parsed.set(drivername="postgresql+psycopg")
+
+
+def place_of(url: str) -> str:
+    """Return where a URL points to, made anew: user, password and the query part, which may hold one too, left out."""
+    parsed = warehouse_url(url)
+    return sa.URL.create("postgresql", host=parsed.host, port=parsed.port, database=parsed.database).render_as_string()
+
+
+def trouble(error: BaseException) -> str | None:
+    """Say in a line what is wrong with the server or the connection; None if `error` comes of something else.
+
+    Errors of the data are something else, as their messages quote rows.
+    """
+    seen: set[int] = set()
+    cause: BaseException | None = error
+    while cause is not None and id(cause) not in seen:
+        seen.add(id(cause))
+        if isinstance(cause, sa.exc.DBAPIError):
+            state = getattr(cause.orig, "sqlstate", None) or getattr(cause.orig, "pgcode", None) or _NO_CONNECTION
+            if state[:2] in _SERVER_CLASSES:
+                return " ".join(str(cause.orig).split()) or type(cause.orig).__name__
+        cause = cause.__cause__ or cause.__context__
+    return None
 
 
 def dagster_url(url: str) -> str:
@@ -63,8 +90,7 @@ def connect(url: str) -> sa.Engine:
         pool_pre_ping=True,
         connect_args={"options": "-ctimezone=UTC", "connect_timeout": 10, "application_name": "order-assets"},
     )
-    # Made anew: the query part may hold a password as well.
-    place = sa.URL.create("postgresql", host=parsed.host, port=parsed.port, database=parsed.database).render_as_string()
+    place = place_of(url)
     try:
         with engine.connect() as connection:
             version = connection.execute(

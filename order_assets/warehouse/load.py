@@ -323,8 +323,12 @@ def _upsert_orders(*, rewrite: bool) -> sa.Insert:
                     new.source_updated_at > facts.c.source_updated_at,
                     sa.and_(
                         same_clock,
-                        # Of two crawls at once, the one that looked first may be loaded last.
-                        new.last_seen_at >= facts.c.last_seen_at,
+                        # Of two crawls at once, the one that looked first may be loaded last. What was seen in the
+                        # future was seen by a wrong clock, and must not count as newer until then.
+                        sa.or_(
+                            new.last_seen_at >= facts.c.last_seen_at,
+                            facts.c.last_seen_at > sa.func.clock_timestamp(),
+                        ),
                         sa.or_(
                             new.payload_sha256 != facts.c.payload_sha256,
                             facts.c.is_deleted_at_source,

@@ -345,3 +345,16 @@ def test_orders_that_move_during_a_walk_are_neither_lost_nor_doubled(
     _round(installation, AUTO, 1)
     _round(installation, FULL, 2)
     assert _same(_truth(sandbox), _facts(installation))
+
+
+def test_what_a_clock_ahead_has_seen_does_not_outrank_the_truth(
+    installation: Installation, sandbox: RunningSandbox
+) -> None:
+    """Without it, after a run with a wrong clock, later changes of KTSP orders would be dropped as stale, for good."""
+    account = sandbox.world.members[1].account
+    _round(installation, FULL, 0)
+    installation.do("update raw.order_pages set fetched_at = fetched_at + interval '3 days'")
+    installation.do("update marts.order_facts set last_seen_at = last_seen_at + interval '3 days'")
+    sandbox.world.change_order(account, _code(sandbox.world.orders(account)[0]), {"paymentAmount": "1.00"})
+    _round(installation, FULL, 1)
+    assert _same(_truth(sandbox), _facts(installation))

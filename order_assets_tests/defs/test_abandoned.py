@@ -17,10 +17,12 @@ from order_assets_tests.defs.conftest import Installation
 SERVER_TAG = ".dagster/grpc_info"
 
 
-def started(installation: Installation, tags: dict[str, str]) -> str:
+def started(
+    installation: Installation, tags: dict[str, str], status: dg.DagsterRunStatus = dg.DagsterRunStatus.STARTED
+) -> str:
     """Note a run that was started with these tags."""
     job = installation.repository.get_job("refresh_orders")
-    return installation.instance.create_run_for_job(job, tags=tags, status=dg.DagsterRunStatus.STARTED).run_id
+    return installation.instance.create_run_for_job(job, tags=tags, status=status).run_id
 
 
 def ended_process() -> str:
@@ -34,10 +36,13 @@ def test_runs_of_processes_that_are_gone_are_called_failed(installation: Install
     """Without it, a killed run would hold its place for ever, and every later crawl would wait in the queue."""
     instance = installation.instance
     killed = started(installation, {PROCESS_TAG: ended_process()})
+    killed_before_its_start = started(
+        installation, {PROCESS_TAG: ended_process()}, dg.DagsterRunStatus.NOT_STARTED
+    )  # the schedule takes it for one under way
     number_taken_again = started(installation, {PROCESS_TAG: f"{socket.gethostname()} {os.getpid()} 1"})
     served = started(installation, {SERVER_TAG: json.dumps({"host": "localhost", "socket": str(tmp_path / "gone")})})
-    assert set(end_abandoned_runs(instance)) == {killed, number_taken_again, served}
-    for run_id in (killed, number_taken_again, served):
+    assert set(end_abandoned_runs(instance)) == {killed, killed_before_its_start, number_taken_again, served}
+    for run_id in (killed, killed_before_its_start, number_taken_again, served):
         run = instance.get_run_by_id(run_id)
         assert run is not None
         assert run.status is dg.DagsterRunStatus.FAILURE
@@ -51,6 +56,7 @@ def test_runs_at_work_are_left_alone(installation: Installation, tmp_path: Path)
         server.bind(path)
         server.listen()
         started(installation, {PROCESS_TAG: this_process()})
+        started(installation, {PROCESS_TAG: this_process()}, dg.DagsterRunStatus.NOT_STARTED)
         started(installation, {PROCESS_TAG: "another-host 1 1"})
         started(installation, {SERVER_TAG: json.dumps({"host": "localhost", "socket": path})})
         started(installation, {SERVER_TAG: json.dumps({"host": "elsewhere", "port": 4000})})

@@ -1,0 +1,167 @@
+"""The short forms: killed, raced, starved, soaked. One installation for all, since it takes longest to set up.
+
+Long forms are commands; docs/reliability.md has them and their last results.
+"""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import tempfile
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+import sqlalchemy as sa
+
+from order_assets_tests.reliability import conditions, race
+from order_assets_tests.reliability.kill import Killing, What, killing
+from order_assets_tests.reliability.scene import COMMAND
+from order_assets_tests.reliability.soak import Soak
+from order_assets_tests.reliability.victim import Trap
+
+
+@pytest.fixture(scope="module")
+def kills() -> Iterator[Killing]:
+    """An installation half of whose accounts are loaded, and what to expect of a run."""
+    with killing(command=False) as made:
+        yield made
+
+
+@pytest.fixture
+def database(kills: Killing) -> Iterator[str]:
+    """A copy of the state before."""
+    name = kills.scene.copy(kills.base)
+    yield name
+    kills.scene.drop(name)
+
+
+# Killed
+
+
+@pytest.mark.parametrize(("what", "seed"), [("process", "a"), ("process", "b"), ("process", "c"), ("server", "d")])
+def test_a_killed_run_leaves_nothing_that_the_next_does_not_mend(kills: Killing, what: What, seed: str) -> None:
+    """Without it, a power cut at the wrong statement would lose or double orders, or show half a load to a reader."""
+    assert kills.round(what, seed) == []
+
+
+def test_the_killed_command_leaves_no_run_that_is_called_started(kills: Killing, database: str) -> None:
+    """Without it, a killed run would hold its slots for ever, and a dead server would be answered by a stack trace."""
+    place = "defs.raw.partition_events.report, before statement"
+    killed = kills.scene.start(database, *COMMAND, trap=Trap(place, 1))
+    killed.exit_code()
+    assert killed.was_killed
+    trap = Trap("warehouse.load.merge, after statement", 5, kills.scene.postmaster())
+    without_server = kills.scene.start(database, *COMMAND, trap=trap)
+    assert without_server.exit_code() == 1
+    printed = without_server.printed()
+    assert "Traceback" not in printed
+    assert "127.0.0.1" in printed
+    kills.scene.run(database, *COMMAND)
+    assert kills.scene.complaints(database, kills.expected) == []
+
+
+# Raced
+
+
+def test_two_credentials_merge_at_once_never_lose_or_leak_rows(kills: Killing) -> None:
+    """The case of dlt-hub/dlt#4297: tenants that merge at once through one staging area wipe each other's rows.
+
+    Without it, accounts that report success could have no rows, or those of somebody else.
+    """
+    assert race.disjoint(kills, 4) == []
+
+
+def test_processes_that_share_accounts_and_are_killed_lose_nothing(kills: Killing) -> None:
+    """Without it, two schedules over the same accounts, or one that is killed, would double or lose orders."""
+    assert race.overlapping(kills, 4, "1") == []
+
+
+# Starved
+
+
+def _says(kills: Killing, database: str, words: str, *, env: dict[str, str] | None = None) -> None:
+    """The command fails with exit code 1, these words, the place, and no stack trace."""
+    failed = kills.scene.start(database, *COMMAND, env=env or {})
+    code, printed = failed.exit_code(), failed.printed()
+    assert code == 1, printed
+    assert words in printed, printed
+    assert "127.0.0.1" in printed, printed
+    assert "Traceback" not in printed, printed
+
+
+def _is_as_ever(kills: Killing, database: str, *words: str) -> None:
+    kills.scene.run(database, *words)
+    assert kills.scene.complaints(database, kills.expected) == []
+
+
+def test_a_server_without_free_connections_is_named(kills: Killing, database: str) -> None:
+    """Without it, a busy server would look like a defect of ours."""
+    kills.scene.administer("create role poor login password 'poor' connection limit 0")
+    url = sa.make_url(kills.scene.url(database)).set(username="poor", password="poor")  # noqa: S106 - of this test
+    env = {"ORDER_ASSETS_DATABASE_URL": url.render_as_string(hide_password=False)}
+    _says(kills, database, "too many connections", env=env)
+
+
+def test_a_statement_that_takes_too_long_is_named(kills: Killing, database: str) -> None:
+    """Without it, a time-out set by whoever runs the server would end in a stack trace, or half a load."""
+    kills.scene.administer(f"alter database {database} set statement_timeout = '8ms'")
+    _says(kills, database, "statement timeout")
+    kills.scene.administer(f"alter database {database} reset statement_timeout")
+    _is_as_ever(kills, database, *COMMAND)
+
+
+@pytest.fixture
+def small_disk(kills: Killing) -> Iterator[tuple[str, Path]]:
+    """A copy of the state before on a disk of its own with half a megabyte to spare."""
+    with kills.scene.engine(kills.base) as engine, engine.connect() as connection:
+        size = connection.execute(sa.text("select pg_database_size(current_database())")).scalar_one()
+    folder = Path(tempfile.mkdtemp(prefix="order-assets-small-disk-"))
+    owner = kills.scene.data_folder().stat()
+    options = f"size={size + 512 * 1024},uid={owner.st_uid},gid={owner.st_gid},mode=700"
+    mount = ["mount", "-t", "tmpfs", "-o", options, "small", str(folder)]
+    if os.geteuid() != 0 or subprocess.run(mount, check=False, capture_output=True).returncode:  # noqa: S603 - fixed words
+        folder.rmdir()
+        pytest.skip("this account may not mount a disk")
+    try:
+        kills.scene.administer(f"create tablespace small location '{folder}'")
+        name = kills.scene.copy(kills.base, "small")
+        yield name, folder
+        kills.scene.drop(name)
+        kills.scene.administer("drop tablespace small")
+    finally:
+        subprocess.run(["umount", "-l", str(folder)], check=True)  # noqa: S603, S607 - likewise
+        folder.rmdir()
+
+
+def test_a_full_disk_is_named_and_nothing_is_lost(kills: Killing, small_disk: tuple[str, Path]) -> None:
+    """Without it, a full disk would leave half a load behind, or a message that does not say what to do."""
+    database, folder = small_disk
+    _says(kills, database, "No space left on device")
+    subprocess.run(["mount", "-o", "remount,size=1g", str(folder)], check=True)  # noqa: S603, S607 - fixed words
+    _is_as_ever(kills, database, *COMMAND)
+
+
+def test_a_worker_without_memory_loses_nothing(kills: Killing, database: str) -> None:
+    """Without it, a container's memory limit would cost orders, or make a run that looks as if it had ended well."""
+    poor = kills.scene.start(database, before=conditions.little_memory)
+    assert poor.exit_code() != 0
+    _is_as_ever(kills, database)
+
+
+@pytest.mark.parametrize("clock", [conditions.clock_ahead, conditions.clock_behind])
+def test_a_clock_that_jumps_makes_no_difference(kills: Killing, database: str, clock: Callable[[], None]) -> None:
+    """Without it, orders that a machine with a wrong clock fetched would for ever count as newer than the truth."""
+    wrong = kills.scene.start(database, before=clock)
+    assert wrong.exit_code() == 0, wrong.printed()
+    _is_as_ever(kills, database)
+
+
+# Soaked
+
+
+def test_sums_equal_the_source_after_rounds_of_faults(kills: Killing) -> None:
+    """Without it, something that only long use brings about could make a published sum differ from the source."""
+    soak = Soak(kills.scene, kills.scene.copy(kills.base), "short")
+    assert [soak.round(number) for number in range(2)] == [[], []]
+    kills.scene.drop(soak.database)
