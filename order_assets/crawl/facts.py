@@ -20,8 +20,9 @@ from order_assets.domain import ktsp, scalev
 from order_assets.domain.pages import Frames, Page
 from order_assets.domain.recognition import STATUS_MAP, Policy
 from order_assets.settings import Settings, SourceSystem
+from order_assets.warehouse.bodies import BODY, HOLDER, holds, is_kept
 from order_assets.warehouse.ledger_schema import accounts, crawls, order_pages, page_keys, vanished_orders
-from order_assets.warehouse.load import FactsLoad, LoadCounts
+from order_assets.warehouse.load import FactsLoad, LoadCounts, analyze_unknown
 
 BATCH_ORDERS = 5_000  # orders per transaction: bounds memory, and is large enough for set-based work to pay
 _FRAME_ORDERS = 2_500
@@ -91,6 +92,9 @@ def load_pending(
                 coming = [ahead.submit(derive, following)] if following else []
             total += counts
             on_batch(counts)
+    if total.orders_new:
+        with engine.begin() as connection:
+            analyze_unknown(connection)
     return total
 
 
@@ -240,20 +244,15 @@ def brings_news(since: datetime | None = None) -> sa.ColumnElement[bool]:
         seen.c.crawl_id == crawl_before,
         seen.c.body_sha256 == order_pages.c.body_sha256,
         seen.c["items"] > 0,
-        is_kept(seen.c.body),
+        is_kept(seen),
         seen.c.fetched_at <= order_pages.c.fetched_at,
         ~sa.exists().where(vanished_orders.c.crawl_id == seen.c.crawl_id),
     )
-    lists_orders = sa.and_(order_pages.c["items"] > 0, is_kept(order_pages.c.body))
+    lists_orders = sa.and_(order_pages.c["items"] > 0, is_kept(order_pages))
     if since is None:
         return sa.and_(lists_orders, ~is_known)
     is_known = is_known.where(seen.c.fetched_at >= since)
     return sa.and_(lists_orders, order_pages.c.fetched_at >= since, ~is_known)
-
-
-def is_kept(body: sa.ColumnElement[bytes]) -> sa.ColumnElement[bool]:
-    """Return the condition that the body of a page was not deleted by age (`retention`)."""
-    return sa.func.octet_length(body) > 0
 
 
 def _pages(
@@ -272,7 +271,8 @@ def _pages(
         page_keys.c.source_system == crawls.c.source_system, page_keys.c.partition_key == crawls.c.partition_key
     )
     query = (
-        sa.select(order_pages, accounts, page_keys.c.wrapped_key, order_pages.c["items"].label("orders"))
+        sa.select(order_pages, *BODY, accounts, page_keys.c.wrapped_key, order_pages.c["items"].label("orders"))
+        .outerjoin(HOLDER, holds(order_pages))
         .join(crawls, crawls.c.crawl_id == order_pages.c.crawl_id)
         .join(accounts, account)
         .join(page_keys, key)
@@ -289,7 +289,7 @@ def _pages(
             cipher = ciphers.get(row.partition_key)
             if cipher is None:
                 cipher = ciphers[row.partition_key] = PageCipher.of(vault.open(row.wrapped_key))
-            body = cipher.decrypt(row.body, row.crawl_id, row.page_number)
+            body = cipher.decrypt(row.held_body, row.body_crawl_id, row.body_page_number)
             page = Page(
                 content=decode(body, row.content_encoding),
                 source_account=row.source_account,

@@ -27,6 +27,7 @@ from order_assets.crawl.encryption import PageCipher, Vault
 from order_assets.crawl.known import Known
 from order_assets.crawl.verdict import RESUMABLE, account_state
 from order_assets.settings import Account
+from order_assets.warehouse.bodies import BODY, HOLDER, holds
 from order_assets.warehouse.ledger_schema import crawls, order_pages, page_keys, vanished_orders
 from order_assets.warehouse.sql import statement
 
@@ -202,7 +203,8 @@ class Ledger:
     def kept_pages(self, account: Account, crawl_id: int) -> Iterator[RawPage]:
         """Yield the readable pages of a crawl's first pass, in the order they were fetched. Blocks."""
         query = (
-            sa.select(order_pages)
+            sa.select(order_pages, *BODY)
+            .outerjoin(HOLDER, holds(order_pages))
             .where(
                 order_pages.c.crawl_id == crawl_id, order_pages.c.pass_number == 1, order_pages.c["items"].is_not(None)
             )
@@ -212,7 +214,7 @@ class Ledger:
             cipher = self._cipher_of(connection, [account])[account.source_system, account.partition_key]
             with connection.execute(query.execution_options(yield_per=50)) as rows:
                 for row in rows:
-                    body = cipher.decrypt(row.body, crawl_id, row.page_number)
+                    body = cipher.decrypt(row.held_body, row.body_crawl_id, row.body_page_number)
                     content = decode(body, row.content_encoding)
                     yield RawPage(row.http_status, httpx.Headers(), row.content_encoding, body, content, row.fetched_at)
 

@@ -36,19 +36,22 @@ def purge(
 ) -> Purged:
     """Delete the pages of crawls that ended more than `days` ago; waits for loads and replays, batch by batch.
 
-    Pages that are not in the facts yet stay, however old. `on_batch` takes what was deleted so far. `now`: aware;
-    default: the present.
+    Pages that are not in the facts yet stay, however old, and so does a body that a younger page has as well.
+    `on_batch` takes what was deleted so far. `now`: aware; default: the present.
     """
     before = (now or datetime.now(UTC)) - timedelta(days=days)
-    purged, last = Purged(), 0
+    purged, last, touched = Purged(), 0, 0
     while True:
         with engine.begin() as connection:
             load.lock(connection)  # loads and replays decide which page a fact comes from
             which = {"after": last, "before": before, "crawls": batch_crawls}
             crawl_ids = list(connection.execute(statement("retention/crawls"), which).scalars())
-            if not crawl_ids:
+            if not crawl_ids and not touched:
                 return purged
-            pages, size = connection.execute(statement("retention/purge"), {"crawl_ids": crawl_ids}).one()
-        last = crawl_ids[-1]
+            if not crawl_ids:  # once more from the start: what is gone now may have kept a body of an older crawl
+                last, touched = 0, 0
+                continue
+            pages, size, rows = connection.execute(statement("retention/purge"), {"crawl_ids": crawl_ids}).one()
+        last, touched = crawl_ids[-1], touched + rows
         purged = Purged(purged.pages + int(pages), purged.bytes + int(size))
         on_batch(purged)

@@ -16,7 +16,8 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from datetime import date
 from decimal import Decimal
-from typing import TYPE_CHECKING, Any
+from functools import wraps
+from typing import TYPE_CHECKING, Any, TypeVar
 from urllib.parse import quote
 
 if TYPE_CHECKING:
@@ -29,6 +30,8 @@ SERIES = ("#3b82c4", "#e08a1e", "#2f9e6e", "#b565c9", "#c44545", "#8a8f98")
 """Colours of data, to be told apart on light and on dark pages and by most colour-blind people."""
 LONGEST_LABEL = 30
 _LONGEST_DESCRIPTION = 1500
+_KEPT = 4  # pictures of one kind
+T = TypeVar("T")
 
 _SVG = "{http://www.w3.org/2000/svg}"
 _REFERENCE = re.compile(r"(url\(#|^#)([\w-]+)")
@@ -139,6 +142,22 @@ def key(figure: Figure, names: Iterable[tuple[str, str]]) -> None:
         [Patch(color=colour) for _, colour in pairs], [name for name, _ in pairs],
         loc="outside lower left", ncols=min(len(pairs), 6), handlelength=1, handleheight=1,
     )  # fmt: skip
+
+
+def drawn_once(plot: Callable[[T], Picture]) -> Callable[[T], Picture]:
+    """Keep a plot's newest pictures: those that a run shows of its tables are the report's as well."""
+    kept: dict[str, Picture] = {}
+
+    @wraps(plot)
+    def kept_or_drawn(data: T) -> Picture:
+        what = repr(data)  # of small frozen objects, which say all that is drawn
+        if what not in kept:
+            while len(kept) >= _KEPT:
+                del kept[next(iter(kept))]
+            kept[what] = plot(data)
+        return kept[what]
+
+    return kept_or_drawn
 
 
 def draw(name: str, title: str, description: str, size: tuple[float, float], fill: Callable[[Figure], None]) -> Picture:

@@ -25,6 +25,7 @@ from order_assets.report.drawing import (
     Picture,
     compact,
     draw,
+    drawn_once,
     key,
     nothing,
     number,
@@ -61,6 +62,7 @@ _HOUR, _DAY = 3600, 86400
 _REASONS_SHOWN = 8
 
 
+@drawn_once
 def revenue_trend(trend: RevenueTrend) -> Picture:
     """Return net sales and the share of discounts over time, a row per currency."""
     is_daily = trend.grain == "day"
@@ -107,6 +109,7 @@ def discount_shares(points: Sequence[Revenue], span: int) -> list[Decimal | None
     return shares
 
 
+@drawn_once
 def discount_mix(mix: DiscountMix) -> Picture:
     """Return the discounts of each month stacked by kind, a panel per currency."""
     title = "Discount mix by month"
@@ -153,6 +156,7 @@ def _place(kind: str) -> tuple[int, str]:
     return (list(_KINDS).index(kind) if kind in _KINDS else len(_KINDS), kind)
 
 
+@drawn_once
 def cohort_heat_map(found: Retention) -> Picture:
     """Return which share of each cohort bought again in each month after its first, a panel per source and currency."""
     title = "Customers who buy again, by cohort"
@@ -195,6 +199,7 @@ def _heat(axes: Axes, cohorts: Sequence[Cohort]) -> None:
         spine.set_visible(False)
 
 
+@drawn_once
 def lifecycle_percentiles(found: Lifecycle) -> Picture:
     """Return how long each step took by month of order: a row per store, a column per step."""
     title = "How long orders take"
@@ -253,6 +258,7 @@ def _newest_median(points: Sequence[Duration]) -> str:
     return f"{medians[-1] / _HOUR:.1f} hours" if medians[-1] < 2 * _DAY else f"{medians[-1] / _DAY:.1f} days"
 
 
+@drawn_once
 def account_health(health: AccountHealth) -> Picture:
     """Return how the last crawls of all accounts ended, by source, and why some did not end complete."""
     title = "Accounts by last crawl"

@@ -15,6 +15,7 @@ import sqlalchemy as sa
 
 from order_assets.report.drawing import plain
 from order_assets.warehouse.fact_schema import order_line_facts, order_status_events
+from order_assets.warehouse.ledger_schema import as_of
 from order_assets.warehouse.schema import (
     dim_customer,
     dim_store,
@@ -80,7 +81,10 @@ def _newest_rows(name: str) -> sa.Select[Any]:
     known = {c.name: c for c in VIEW_COLUMNS.get(name) or metadata.tables[f"marts.{name}"].columns}
     chosen = SUMMARY_COLUMNS[name]
     table = sa.table(name, *(sa.column(c, known[c].type) for c in chosen), schema="marts")
-    return sa.select(table).order_by(table.c[chosen[0]].desc().nulls_last(), *(table.c[c] for c in chosen[1:]))
+    newest = sa.select(table).order_by(table.c[chosen[0]].desc().nulls_last(), *(table.c[c] for c in chosen[1:]))
+    if name in VIEW_COLUMNS:  # a calendar: its last days are all there, and the whole need not be made to find them
+        newest = newest.where(table.c[chosen[0]] > sa.select(as_of.c.as_of_date).scalar_subquery() - ROWS)
+    return newest
 
 
 def _by_order(table: sa.Table, count: str, *groups: Any) -> sa.Select[Any]:

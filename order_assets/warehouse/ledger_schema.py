@@ -293,9 +293,18 @@ order_pages = sa.Table(
     _col("fetched_at", _INSTANT, "When the last byte was received"),
     _col("http_status", sa.Integer(), "HTTP status"),
     _text("content_encoding", "Encoding of the body as the server sent it: gzip, deflate or identity"),
-    _col("body", sa.LargeBinary(), "The body as received, AES-GCM under the account's data key"),
+    _col(
+        "body", sa.LargeBinary(),
+        "The body as received, AES-GCM under the account's data key; empty if it was deleted by age, or another page has it",
+    ),
     sa.Column("body_sha256", sa.CHAR(64), nullable=False, comment="SHA-256 of the decoded body"),
     _col("items", sa.Integer(), "Orders on the page; NULL if it could not be read", null=True),
+    _col("same_crawl_id", sa.BigInteger(), "Crawl of the page that has the same body, if this one has none", null=True),
+    _col("same_page_number", sa.Integer(), "Number of the page that has the same body", null=True),
+    sa.Index(
+        "order_pages_same_idx", "same_crawl_id", "same_page_number",
+        postgresql_where=sa.text("same_crawl_id is not null"),
+    ),
     schema="raw",
     comment="Pages as received, readable only with the keys",
 )  # fmt: skip

@@ -163,6 +163,8 @@ class FactsLoad:
                 restatements.record(self._connection, crawl_ids)
             counts = self._counts(self._touch())
         self._note_unknown(crawl_ids)
+        if not self._is_replay:
+            run(statement("load/share_bodies"), {"crawl_ids": list(crawl_ids)})
         run(statement("load/finish_crawls"), {"crawl_ids": list(crawl_ids)})
         return counts
 
@@ -236,6 +238,16 @@ class FactsLoad:
 def lock(connection: sa.Connection) -> None:
     """Wait for other loads, and keep them waiting until the transaction ends."""
     connection.execute(sa.text("select pg_advisory_xact_lock(:key)"), {"key": _LOAD_LOCK})
+
+
+def analyze_unknown(connection: sa.Connection) -> None:
+    """Gather statistics of tables that have none yet; without them, what follows a first load takes ten times as long.
+
+    Later the server's autovacuum keeps them up to date, a minute or so behind.
+    """
+    unknown = connection.execute(statement("load/never_analyzed")).scalars().all()
+    if unknown:
+        connection.execute(sa.text(f"analyze {', '.join(unknown)}"))
 
 
 def copy(connection: sa.Connection, table: sa.Table, frame: pd.DataFrame) -> None:

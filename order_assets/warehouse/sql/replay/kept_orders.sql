@@ -9,6 +9,6 @@ left join ops.page_keys as k on k.source_system = l.source_system and k.partitio
 where
     not exists (select 1 from marts.order_facts as n where n.order_key = f.order_key)
     and (
-        p.crawl_id is null or octet_length(p.body) = 0 or k.partition_key is null
+        p.crawl_id is null or (octet_length(p.body) = 0 and p.same_crawl_id is null) or k.partition_key is null
         or l.crawl_id <> all(cast(:replayed as bigint []))
     )

@@ -11,5 +11,5 @@ where
         inner join ops.crawls as c on c.crawl_id = p.crawl_id
         where
             c.source_system = f.source_system and p.fetched_at = f.first_seen_at and p.items > 0
-            and octet_length(p.body) > 0
+            and (octet_length(p.body) > 0 or p.same_crawl_id is not null)
     )

@@ -1,10 +1,11 @@
 -- Delete the pages of crawls. Of a page that a fact still comes from, the body goes and the row stays: when it was
--- fetched, by which crawl, and how many orders were on it.
+-- fetched, by which crawl, and how many orders were on it. A body that a younger page has as well is as young as that.
 with pages as (
     select
         p.crawl_id,
         p.page_number,
         octet_length(p.body) as bytes,
+        p.same_crawl_id is not null as is_copy,
         exists (
             select 1
             from ops.order_lineage as l
@@ -14,14 +15,22 @@ with pages as (
         ) as is_named
     from raw.order_pages as p
     inner join ops.crawls as c on c.crawl_id = p.crawl_id
-    where p.crawl_id = any(cast(:crawl_ids as bigint []))
+    where
+        p.crawl_id = any(cast(:crawl_ids as bigint []))
+        and not exists (
+            select 1
+            from raw.order_pages as y
+            where
+                y.same_crawl_id = p.crawl_id and y.same_page_number = p.page_number
+                and y.crawl_id <> all(cast(:crawl_ids as bigint []))
+        )
 ),
 
 emptied as (
     update raw.order_pages as p
-    set body = ''
+    set body = '', same_crawl_id = null, same_page_number = null
     from pages as n
-    where p.crawl_id = n.crawl_id and p.page_number = n.page_number and n.is_named and n.bytes > 0
+    where p.crawl_id = n.crawl_id and p.page_number = n.page_number and n.is_named and (n.bytes > 0 or n.is_copy)
     returning n.bytes
 ),
 
@@ -33,10 +42,11 @@ deleted as (
 )
 
 select
-    count(*) as pages,
-    coalesce(sum(bytes), 0) as bytes
+    count(*) filter (where bytes > 0) as pages,
+    coalesce(sum(bytes), 0) as bytes,
+    count(*) as touched
 from (
     select bytes from emptied
     union all
-    select bytes from deleted where bytes > 0
+    select bytes from deleted
 ) as gone

@@ -1,0 +1,6 @@
+-- Tables of orders that the planner knows nothing about; names are quoted where they need it.
+select c.oid::regclass::text
+from pg_class as c
+where
+    c.relnamespace in ('marts'::regnamespace, 'ops'::regnamespace) and c.relkind = 'r' and c.reltuples < 0
+order by 1
