@@ -1,4 +1,4 @@
-"""`python -m bench`: measure, print the table, and with `--write` put it into docs/benchmarks.md."""
+"""`python -m bench`: measure every leg and print the results; `bench.table` makes docs/benchmarks.md of them."""
 
 from __future__ import annotations
 
