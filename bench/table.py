@@ -84,8 +84,8 @@ def _about(results: list[Result]) -> list[str]:
     what = results[0]["about"]
     pages = (
         f"**The pages.** {what['orders']:,} orders of {what['accounts']:,} accounts (Scalev pages of 25, KTSP pages of"
-        f" 200): {what['pages']:,} pages, {what['megabytes']:,} MB of JSON, {what['gzipped']:,} MB gzipped. Orders that are"
-        " older than 60 days have come to an end."
+        f" 200): {what['pages']:,} pages, {what['megabytes']:,} MB of JSON, {what['gzipped']:,} MB gzipped. Orders"
+        " that are older than 60 days have come to an end."
     )
     machine = (
         f"**The machine.** {what['cores']} cores shared by client, server and mock; Python {what['python']}, Dagster"
