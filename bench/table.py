@@ -94,17 +94,21 @@ def _about(results: list[Result]) -> list[str]:
     return [pages, "", machine, ""]
 
 
+def _values(results: list[Result], leg: str, key: str) -> list[Any]:
+    """Return a number of a leg for each bench; a dash where a bench left the leg out."""
+    return [result.get(leg, {}).get(key, "-") for result in results]
+
+
 def _first(results: list[Result]) -> list[str]:
     lines: list[str] = []
     for latency in ("0 ms", "50 ms"):
         lines += [f"## First load, {latency} of latency", "", *_head("", len(results))]
         for pattern, name in _RATIOS.items():
-            ratios = [result[pattern.format(latency)] for result in results]
-            lines.append(_row(f"**{name}**", [each["wall"] for each in ratios]))
-            lines.append(_row(name.partition(" (")[0].replace("seconds", "CPU seconds", 1), [e["cpu"] for e in ratios]))
+            leg, of_cpu = pattern.format(latency), name.partition(" (")[0].replace("seconds", "CPU seconds", 1)
+            lines += [_row(f"**{name}**", _values(results, leg, "wall")), _row(of_cpu, _values(results, leg, "cpu"))]
         for pattern, name in _LEGS.items():
-            legs = [result[pattern.format(latency)] for result in results]
-            lines += [_row(f"{name}: {words}", [leg[key] for leg in legs]) for key, words in _NUMBERS.items()]
+            leg = pattern.format(latency)
+            lines += [_row(f"{name}: {words}", _values(results, leg, key)) for key, words in _NUMBERS.items()]
         lines.append("")
     return lines
 
@@ -114,17 +118,16 @@ def _refresh(results: list[Result]) -> list[str]:
     keys = {**_NUMBERS, "requests": "requests", "rows_written": "rows of marts written"}
     del keys["orders_per_second"]
     for leg, name in _REFRESHES.items():
-        found = [result[leg] for result in results]
-        lines += [_row(f"{name}: {words}", [f[key] for f in found]) for key, words in keys.items() if key in found[0]]
+        known = {key: words for key, words in keys.items() if any(key in result.get(leg, {}) for result in results)}
+        lines += [_row(f"{name}: {words}", _values(results, leg, key)) for key, words in known.items()]
     return [*lines, ""]
 
 
 def _more(results: list[Result]) -> list[str]:
-    share = "fetching, share of what the latency allows"
+    share, size = "fetching, share of what the latency allows", "bytes per order"
     lines = ["## Fetching and storage", "", *_head("", len(results))]
-    lines += [_row(f"{share}, {n} in flight", [result[share][n] for result in results]) for n in results[0][share]]
-    for schema in results[0]["bytes per order"]:
-        lines.append(_row(f"bytes per order, `{schema}`", [result["bytes per order"][schema] for result in results]))
+    lines += [_row(f"{share}, {n} in flight", _values(results, share, n)) for n in results[0].get(share, {})]
+    lines += [_row(f"{size}, `{name}`", _values(results, size, name)) for name in results[0][size]]
     return [*lines, ""]
 
 

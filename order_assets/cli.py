@@ -33,6 +33,7 @@ from order_assets.cli_common import (
     print_json,
     print_table,
     say,
+    server_words,
     stop,
     warn,
 )
@@ -114,6 +115,8 @@ def main() -> None:
         )
     except Exception as error:
         words = trouble(error)
+        if words is None and isinstance(error, sa.exc.DBAPIError):
+            stop(f"The database failed: {server_words(error)}\n{_MORE}", FAILED)
         if words is None:
             raise
         place = place_of(os.environ.get("ORDER_ASSETS_DAGSTER_URL", "postgresql://"))

@@ -6,6 +6,7 @@ the same storage. What is printed of the outcome is in `cli`.
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass
 from datetime import UTC, date, datetime
@@ -26,6 +27,7 @@ from order_assets.report.tables import Totals, totals
 from order_assets.settings import Settings, SourceSystem
 from order_assets.warehouse import summaries
 from order_assets.warehouse.checks import Findings
+from order_assets.warehouse.engine import place_of
 from order_assets.warehouse.ledger_schema import crawls
 
 SOURCES: tuple[SourceSystem, ...] = get_args(SourceSystem)
@@ -226,6 +228,8 @@ def _explain(job: str, result: dg.ExecuteInProcessResult) -> str:
                 why = f"{error.cls_name}: {error.message.strip().splitlines()[0]}" if error.message.strip() else why
                 error = error.cause
             break
+    if "psycopg" in why:
+        why = f"the database at {place_of(os.environ.get('ORDER_ASSETS_DAGSTER_URL', 'postgresql://'))}: {why}"
     return (
         f"{job} failed (run {result.run_id}): {why[:_LONGEST_CAUSE]}."
         " The UI shows the run's log (make dev or order-assets dev, then Runs)."

@@ -59,7 +59,7 @@ def test_pages_name_commands_that_exist() -> None:
     groups = {name.split()[0] for name in known if " " in name}
     wrong = []
     for page in PAGES:
-        if page.name == "CHANGELOG.md":
+        if page.name in {"CHANGELOG.md", "cli.md"}:  # of the past; generated
             continue
         for words in re.findall(
             r"(?:`|^|bin/|&& )order-assets ([a-z][a-z|-]*(?: [a-z|-]+)?)", page.read_text("utf-8"), re.MULTILINE

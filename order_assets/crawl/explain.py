@@ -23,6 +23,7 @@ from order_assets.domain.readers import READERS
 from order_assets.domain.recognition import STATUS_MAP
 from order_assets.settings import Settings, SourceSystem
 from order_assets.warehouse import rebuild, schema
+from order_assets.warehouse.bodies import BODY, HOLDER, holds
 from order_assets.warehouse.ledger_schema import (
     crawls,
     order_lineage,
@@ -217,9 +218,10 @@ def _lineage(connection: sa.Connection, settings: Settings, fact: Mapping[str, A
                 order_pages.c[name]
                 for name in (
                     "pass_number", "page_no", "cursor_hash", "fetched_at", "http_status", "content_encoding",
-                    "body_sha256", "body",
+                    "body_sha256",
                 )
             ),
+            *BODY,
             page_keys.c.wrapped_key,
         )
         .outerjoin(crawls, crawls.c.crawl_id == order_lineage.c.crawl_id)
@@ -230,6 +232,7 @@ def _lineage(connection: sa.Connection, settings: Settings, fact: Mapping[str, A
                 order_pages.c.page_number == order_lineage.c.page_number,
             ),
         )
+        .outerjoin(HOLDER, holds(order_pages))
         .outerjoin(
             page_keys,
             sa.and_(
@@ -243,17 +246,18 @@ def _lineage(connection: sa.Connection, settings: Settings, fact: Mapping[str, A
     if found is None:
         return None
     row: dict[str, Any] = dict(found)
-    lineage = {name: value for name, value in row.items() if name not in {"body", "wrapped_key"}}
+    left_out = {column.name for column in BODY} | {"wrapped_key"}
+    lineage = {name: value for name, value in row.items() if name not in left_out}
     return lineage | {"bytes_of_page": _span(settings, fact["source_system"], row)}
 
 
 def _span(settings: Settings, source_system: SourceSystem, row: Mapping[str, Any]) -> str:
     """Say which bytes of the decoded page are the order, from 0, the end not included."""
-    if not row["body"] or row["wrapped_key"] is None:
+    if not row["held_body"] or row["wrapped_key"] is None:
         return "the page is not kept any more"
     try:
         cipher = PageCipher.of(Vault(settings.keys.encryption).open(row["wrapped_key"]))
-        body = cipher.decrypt(row["body"], row["crawl_id"], row["page_number"])
+        body = cipher.decrypt(row["held_body"], row["body_crawl_id"], row["body_page_number"])
         content = readable(decode(body, row["content_encoding"]))
         page = msgspec.json.decode(content, type=dict[str, msgspec.Raw])
         listed = page[READERS[source_system].orders_field]

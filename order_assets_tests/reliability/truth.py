@@ -82,13 +82,16 @@ def _unreadable(connection: sa.Connection, encryption: SecretStr) -> list[str]:
     """Return the pages that cannot be decrypted to what was received."""
     vault, bad = Vault([encryption]), []
     query = sa.text(
-        "select p.crawl_id, p.page_number, p.body, p.content_encoding, p.body_sha256, k.wrapped_key"
+        "select p.crawl_id, p.page_number, b.crawl_id as body_crawl_id, b.page_number as body_page_number, b.body,"
+        " p.content_encoding, p.body_sha256, k.wrapped_key"
         " from raw.order_pages as p"
-        " inner join ops.crawls as c using (crawl_id)"
+        " inner join raw.order_pages as b on b.crawl_id = coalesce(p.same_crawl_id, p.crawl_id)"
+        " and b.page_number = coalesce(p.same_page_number, p.page_number)"
+        " inner join ops.crawls as c on c.crawl_id = p.crawl_id"
         " inner join ops.page_keys as k using (source_system, partition_key)"
     )
     for row in connection.execute(query):
-        body = PageCipher.of(vault.open(row.wrapped_key)).decrypt(row.body, row.crawl_id, row.page_number)
+        body = PageCipher.of(vault.open(row.wrapped_key)).decrypt(row.body, row.body_crawl_id, row.body_page_number)
         if hashlib.sha256(decode(body, row.content_encoding)).hexdigest() != row.body_sha256:
             bad.append(f"page {row.page_number} of crawl {row.crawl_id} is not what was received")
     return bad
