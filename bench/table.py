@@ -101,7 +101,8 @@ def _values(results: list[Result], leg: str, key: str) -> list[Any]:
 
 def _first(results: list[Result]) -> list[str]:
     lines: list[str] = []
-    for latency in ("0 ms", "50 ms"):
+    measured = [latency for latency in ("0 ms", "50 ms") if any(f"ours, {latency}" in result for result in results)]
+    for latency in measured:
         lines += [f"## First load, {latency} of latency", "", *_head("", len(results))]
         for pattern, name in _RATIOS.items():
             leg, of_cpu = pattern.format(latency), name.partition(" (")[0].replace("seconds", "CPU seconds", 1)
@@ -117,7 +118,8 @@ def _refresh(results: list[Result]) -> list[str]:
     lines = ["## Refresh", "", *_head("", len(results))]
     keys = {**_NUMBERS, "requests": "requests", "rows_written": "rows of marts written"}
     del keys["orders_per_second"]
-    for leg, name in _REFRESHES.items():
+    measured = {leg: name for leg, name in _REFRESHES.items() if any(leg in result for result in results)}
+    for leg, name in measured.items():
         known = {key: words for key, words in keys.items() if any(key in result.get(leg, {}) for result in results)}
         lines += [_row(f"{name}: {words}", _values(results, leg, key)) for key, words in known.items()]
     return [*lines, ""]
