@@ -16,7 +16,9 @@ from pathlib import Path
 
 from order_assets.accounts_file import SettingsError, parse_accounts
 
-_EXAMPLE = Path(__file__).resolve().parent.parent / "accounts.example.toml"
+_PACKAGE = Path(__file__).resolve().parent
+_INSTALLED = _PACKAGE / "example" / "accounts.example.toml"
+_EXAMPLE = _INSTALLED if _INSTALLED.exists() else _PACKAGE.parent / "accounts.example.toml"
 _HEADER = "# Made by order-assets init. Lines that are commented out show the default.\n"
 _LINE = re.compile(r"(?P<off>#?)(?P<key>[a-z_]+) = (?P<value>[^#]*?)(?P<comment>\s+#.*)?")
 
@@ -81,12 +83,8 @@ def write(path: Path, text: str) -> None:
 
 
 def _blocks() -> Iterator[tuple[str, list[str]]]:
-    """Yield each table of the example: its header and its lines, comments above a table included.
-
-    None where the example is not installed, as in an image with nothing but the package.
-    """
-    text = _EXAMPLE.read_text(encoding="utf-8") if _EXAMPLE.exists() else ""
-    for block in text.split("\n\n"):
+    """Yield each table of the example: its header and its lines, comments above a table included."""
+    for block in _EXAMPLE.read_text(encoding="utf-8").split("\n\n"):
         lines = block.strip("\n").splitlines()
         header = next((match[1] for line in lines if (match := re.match(r"#?(\[\[?[a-z.]+\]\]?)$", line))), None)
         if header is not None:

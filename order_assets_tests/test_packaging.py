@@ -41,7 +41,7 @@ def test_the_wheel_holds_every_file_of_the_package(unpacked: Path) -> None:
     packed = {path.relative_to(unpacked) for path in unpacked.rglob("*") if path.is_file()}
     assert ours - packed == set()
     added = {path.name for path in packed - ours if path.parts[0] == "order_assets"}
-    assert added == {"dagster.yaml", "workspace.yaml"}
+    assert added == {"dagster.yaml", "workspace.yaml", "accounts.example.toml"}
     assert Path("order_assets/py.typed") in packed
     assert any(path.name == "LICENSE" for path in packed)
 
@@ -72,3 +72,7 @@ def test_the_wheel_runs_in_an_empty_folder(unpacked: Path, database_url: str, tm
     jobs = order_assets("dagster", "job", "list", "-w", str(workspace))
     assert "Job: refresh_orders" in jobs.stdout, jobs.stderr
     assert {path.name for path in folder.iterdir()} == {".order_assets"}
+    env |= {"TOKEN": "any"}
+    written = order_assets("init", "--store", "store_A", "--customer", "c-001=env:TOKEN")
+    assert written.returncode == 0, written.stderr
+    assert "# " in (folder / "accounts.toml").read_text(encoding="utf-8").split("[[scalev.stores]]")[1]

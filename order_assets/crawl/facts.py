@@ -89,6 +89,8 @@ def load_pending(
                     raise
                 counts = _load_one_by_one(engine, batch, vault, settings, run_id)
                 # Derived anew: what was derived ahead took this batch for loaded.
+                for derived in coming:
+                    derived.cancel()
                 coming = [ahead.submit(derive, following)] if following else []
             total += counts
             on_batch(counts)

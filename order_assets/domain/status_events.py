@@ -1,7 +1,7 @@
 """The log of statuses: rows of `order_status_events` (model.md 2.3), each entry once, as the source tells it.
 
 First occurrences, which the classes and `order_lifecycle` need, are in `lifecycle`. What a later load sees change is
-added to the log by `warehouse/sql/load/replace_events.sql`, since a page does not know the load before.
+added to the log by `warehouse/sql/load/insert_events.sql`, since a page does not know the load before.
 """
 
 from __future__ import annotations
