@@ -43,7 +43,8 @@ def main() -> None:
     parser = argparse.ArgumentParser(prog="python -m bench", description=__doc__)
     parser.add_argument("--orders", type=int, default=200_000, help="about so many (default %(default)s)")
     parser.add_argument("--state", type=Path, default=Path(".order_assets"), help="folder for server and pages")
-    parser.add_argument("--legs", nargs="+", default=["first", "latency", "refresh", "history", "fetching"])
+    further = ["latency", "refresh", "history", "fetching"]
+    parser.add_argument("--legs", nargs="*", choices=further, default=further, help="beside the first load")
     parser.add_argument("--out", type=Path, help="append the results to this file, as JSON lines")
     args = parser.parse_args()
     bench = _Bench(args.out)

@@ -30,7 +30,7 @@ def doctor(
     offline: Annotated[bool, typer.Option("--offline", help="Do not ask the APIs.")] = False,
     as_json: AsJson = False,
 ) -> None:
-    """Look for what most likely is wrong, and say how to mend it. Changes nothing.
+    """Look for what most likely is wrong, and say how to mend it. Mends nothing.
 
     Accounts file and variables, keys, disk, port, database and its schema, clocks, the APIs and their TLS, runs that
     were abandoned, and how the last crawls ended. The exit code is 1 if there is a problem; warnings alone leave it 0.

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sys
 from collections.abc import Callable
 from pathlib import Path
@@ -137,8 +138,10 @@ def _ask_scalev() -> list[Table]:
         }
         key = _ask_secret("Storefront key, renews tokens (Enter: none)", needed=False)
         tables.append(Table("[[scalev.stores]]", {**values, **({"storefront_key": secret(key)} if key else {})}))
+        taken: set[str] = set()
         while True:
-            name = _ask("A name for a customer, yours to choose, no personal data", Name, "c-001")
+            suggested = f"c-{len(taken) + 1:03}"
+            name = _ask_new("A name for a customer, yours to choose, no personal data", taken, suggested)
             values = {"name": quoted(name), "access_token": secret(_ask_secret("Access token"))}
             refresh = _ask_secret("Refresh token (Enter: none)", needed=False)
             values |= {"refresh_token": secret(refresh)} if refresh else {}
@@ -163,9 +166,9 @@ def _ask_ktsp() -> list[Table]:
         "currency": quoted(_ask("Its currency", Currency, "HKD")),
     }
     tables = [Table("[ktsp]", {}), Table("[[ktsp.programmes]]", values)]
-    more = True
+    more, taken = True, set[str]()
     while more:
-        member = _ask("A member_id", Name)
+        member = _ask_new("A member_id", taken)
         tables.append(Table("[[ktsp.programmes.members]]", {"member_id": quoted(member)}))
         more = _yes("Another member?", default=False)
     return tables
@@ -181,13 +184,28 @@ def _ask(question: str, kind: Any, default: str | None = None) -> str:
     return _until_good(lambda: read(typer.prompt(question, default=default, err=True)))
 
 
+def _ask_new(question: str, taken: set[str], default: str | None = None) -> str:
+    """Ask for a name until it is one that was not given before."""
+    while (name := _ask(question, Name, default)) in taken:
+        err.print(f"{name} is in the file already", style="red", markup=False)
+    taken.add(name)
+    return name
+
+
 def _ask_secret(question: str, *, needed: bool = True) -> str:
-    """Ask without showing the answer; `env:NAME` and `file:PATH` refer to it."""
-    asked: str = typer.prompt(
-        f"{question} [not shown; or {_REFERENCE}]", default=None if needed else "", show_default=False, hide_input=True,
-        err=True,
-    )  # fmt: skip
-    return asked.strip()
+    """Ask without showing the answer, until what `env:NAME` or `file:PATH` refer to is there."""
+    while True:
+        asked: str = typer.prompt(
+            f"{question} [not shown; or {_REFERENCE}]", default=None if needed else "", show_default=False,
+            hide_input=True, err=True,
+        )  # fmt: skip
+        kind, _, rest = asked.strip().partition(":")
+        if kind == "env" and rest and not os.environ.get(rest):
+            err.print(f"{rest} is not set here; name another, or give the secret", style="red", markup=False)
+        elif kind == "file" and rest and not Path(rest).expanduser().is_file():
+            err.print(f"there is no file {rest}", style="red", markup=False)
+        else:
+            return asked.strip()
 
 
 def _until_good(ask: Callable[[], str]) -> str:

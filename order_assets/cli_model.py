@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 import sqlalchemy as sa
 import typer
 
+from order_assets import cli_report
 from order_assets.cli_common import (
     FAILED,
     NOT_ALL_COMPLETE,
@@ -197,12 +198,8 @@ def forget(
 
 def _renew_report(engine: sa.Engine, settings: Settings) -> None:
     """Write the report anew if there is one, since that may name the account."""
-    from order_assets.report import page  # takes its time to import
-
     if report_file().exists():
-        with engine.connect() as connection:
-            html = page.page(connection, settings.accounts.checks.model_dump(), datetime.now(UTC))
-        page.write(report_file(), html)
+        cli_report.write_report(engine, settings, report_file())
 
 
 def _moment(text: str | None) -> datetime | None:

@@ -89,7 +89,7 @@ def db_rotate_keys() -> None:
 
 @db_app.command("roles")
 def db_roles() -> None:
-    """Provide two database roles: one that may do all a run needs, and one that reads marts and nothing else.
+    """Provide two database roles: one that may do all a run needs, and one that reads marts and reporting.
 
     To be run with the login that owns the tables; again after an upgrade, or as often as you like.
     """

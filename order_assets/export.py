@@ -18,7 +18,7 @@ import pyarrow.parquet as pq
 import sqlalchemy as sa
 
 from order_assets.warehouse import arrow
-from order_assets.warehouse.relations import Relation, Selection
+from order_assets.warehouse.relations import Relation, Selection, SelectionError
 
 Format = Literal["csv", "parquet"]
 
@@ -46,7 +46,8 @@ def export(
     """Write each relation to its file. The files appear together, when all are written; they are private (0600).
 
     Raises:
-        SelectionError: the selection names what a relation or the database does not have; nothing is written.
+        SelectionError: the selection names what a relation or the database does not have, or a target is a folder;
+            nothing is written.
         OSError: a file cannot be written; none appears.
     """
     written: list[Exported] = []
@@ -54,6 +55,8 @@ def export(
         moves = []
         connection = stack.enter_context(snapshot(engine))
         queries = {path: relation.query(connection, selection) for path, relation in targets.items()}
+        if folders := [str(path) for path in targets if path.is_dir()]:
+            raise SelectionError(f"{folders[0]} is a folder, and a file is to be written there")
         for path, relation in targets.items():
             path.parent.mkdir(parents=True, exist_ok=True)
             mine = path.with_name(f".{path.name}.{secrets.token_hex(4)}")

@@ -29,7 +29,8 @@ def _secrets(command: Command) -> dict[str, str]:
         "STORE": store["store_id"], "KEY": store["storefront_key"], "CUSTOMER": customer["name"],
         "ACCESS": customer["access_token"], "REFRESH": customer["refresh_token"], "URL": file["scalev"]["base_url"],
         "PROGRAMME": programme["name"], "KTSP_URL": programme["base_url"], "APP_KEY": programme["app_key"],
-        "APP_SECRET": programme["app_secret"], "MEMBER": programme["members"][0]["member_id"],
+        "ANOTHER": store["customers"][1]["access_token"], "APP_SECRET": programme["app_secret"],
+        "MEMBER": programme["members"][0]["member_id"],
     }  # fmt: skip
 
 
@@ -66,7 +67,9 @@ def test_by_asking_tokens_are_not_shown(command: Command, tmp_path: Path) -> Non
         ("Scalev store?", "y"), ("Address of the API", found["URL"]), ("unique_id", "not a name"),
         ("unique_id", found["STORE"]), ("time zone", "Asia/Nowhere"), ("time zone", ""), ("currency", ""),
         ("Storefront key", found["KEY"]), ("name for a customer", found["CUSTOMER"]),
-        ("Access token", found["ACCESS"]), ("Refresh token", ""), ("Another customer", "n"), ("Another store", "n"),
+        ("Access token", "env:NO_SUCH_VARIABLE"), ("Access token", found["ACCESS"]), ("Refresh token", ""),
+        ("Another customer", "y"), ("name for a customer", found["CUSTOMER"]), ("name for a customer", "c-2"),
+        ("Access token", found["ANOTHER"]), ("Refresh token", ""), ("Another customer", "n"), ("Another store", "n"),
         ("KTSP programme?", "y"), ("name for the programme", found["PROGRAMME"]),
         ("Address of the API", found["KTSP_URL"]), ("App key", found["APP_KEY"]),
         ("App secret", found["APP_SECRET"]), ("time zone", ""), ("currency", ""), ("member_id", found["MEMBER"]),
@@ -74,7 +77,7 @@ def test_by_asking_tokens_are_not_shown(command: Command, tmp_path: Path) -> Non
     ]  # fmt: skip
     shown, code = converse(["init", "--out", str(out)], {**command.env, "NO_COLOR": "1"}, answers)
     assert code == 0, shown
-    assert [name for name in ("KEY", "ACCESS", "APP_KEY", "APP_SECRET") if found[name] in shown] == []
+    assert [name for name in ("KEY", "ACCESS", "ANOTHER", "APP_KEY", "APP_SECRET") if found[name] in shown] == []
     assert "is not an IANA time zone" in shown
     assert out.stat().st_mode & 0o777 == 0o600
     parsed = parse_accounts(out.read_text(encoding="utf-8"), "it")

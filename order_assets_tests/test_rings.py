@@ -59,7 +59,7 @@ RULES = {
     "cli_doctor": _rule(f"{EVERYTHING} cli_common doctor", _DAGSTER),
     "cli_export": _rule(f"{EVERYTHING} cli_common export", _DAGSTER),
     "cli_init": _rule(f"{EVERYTHING} cli_common initial_file", _DAGSTER),
-    "cli_model": _rule(f"{EVERYTHING} refresh cli_common cli_progress", _DAGSTER),
+    "cli_model": _rule(f"{EVERYTHING} refresh cli_common cli_progress cli_report", _DAGSTER),
     # Dagster: its storages are opened before roles are granted rights on them.
     "cli_parts": _rule(f"{EVERYTHING} sandbox cli_common", ""),
     "cli_probe": _rule(f"{EVERYTHING} cli_common", _DAGSTER),

@@ -6,11 +6,12 @@ The derivation itself is in `domain`, the statements are in `warehouse.load`.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 from datetime import datetime
-from itertools import zip_longest
+from itertools import pairwise
 
+import psycopg
 import sqlalchemy as sa
 from sqlalchemy.dialects.postgresql import ARRAY
 
@@ -71,27 +72,34 @@ def load_pending(
     with engine.connect() as connection:
         pending = fetched(connection, crawls.c.loaded_at.is_(None))
     todo = list(batches(pending, BATCH_ORDERS))
+    known = {crawl.crawl_id: crawl for crawl in pending}
 
     def derive(batch: Sequence[int]) -> list[Frames]:
         with engine.connect() as connection:
             return list(frames_of(connection, batch, vault, settings))
 
+    def may_be_derived_beside(batch: Sequence[int], following: Sequence[int]) -> bool:
+        """Whether both fit in memory, and none of the following crawls builds on one of the batch."""
+        mine = {known[crawl_id].account for crawl_id in batch}
+        return sum(known[crawl_id].items for crawl_id in following) <= BATCH_ORDERS and not any(
+            known[crawl_id].account in mine for crawl_id in following
+        )
+
     with ThreadPoolExecutor(max_workers=1, thread_name_prefix="derive") as ahead:
-        coming = [ahead.submit(derive, batch) for batch in todo[:1]]
-        for batch, following in zip_longest(todo, todo[1:]):
-            derived = coming.pop()
+        derived: Future[list[Frames]] | None = None
+        for batch, following in pairwise([*todo, []]):
+            frames, derived = derived, None
+            if following and may_be_derived_beside(batch, following):
+                derived = ahead.submit(derive, following)
             try:
-                frames = derived.result()
-                coming = [ahead.submit(derive, following)] if following else []
-                counts = _load(engine, batch, vault, settings, run_id, frames)
+                counts, was_alone = _load(engine, batch, vault, settings, run_id, frames)
             except Exception as error:
                 if is_of_the_database(error):
                     raise
-                counts = _load_one_by_one(engine, batch, vault, settings, run_id)
-                # Derived anew: what was derived ahead took this batch for loaded.
-                for derived in coming:
-                    derived.cancel()
-                coming = [ahead.submit(derive, following)] if following else []
+                counts, was_alone = _load_one_by_one(engine, batch, vault, settings, run_id), False
+            if derived is not None and not was_alone:
+                derived.cancel()
+                derived = None  # it may rest on crawls that could not be loaded after all
             total += counts
             on_batch(counts)
     if total.orders_new:
@@ -106,17 +114,23 @@ def _load(
     vault: Vault,
     settings: Settings,
     run_id: str,
-    derived: Iterable[Frames] | None = None,
-) -> LoadCounts:
-    """Load a batch in one transaction; `derived`: its frames, if they are at hand."""
+    derived: Future[list[Frames]] | None = None,
+) -> tuple[LoadCounts, bool]:
+    """Load a batch in one transaction; return what that did, and whether no other load had taken some of it.
+
+    `derived`: its frames, if they were derived ahead.
+    """
     with engine.begin() as connection:
         load = FactsLoad(connection)
         waiting = _still_pending(connection, batch)
-        if derived is None or waiting != sorted(batch):  # another load came first and took some
-            derived = frames_of(connection, waiting, vault, settings)
-        for frames in derived:
+        is_alone = waiting == sorted(batch)
+
+        def derive() -> Iterable[Frames]:
+            return frames_of(connection, waiting, vault, settings)
+
+        for frames in derived.result() if derived is not None and is_alone else derive():
             load.add(frames)
-        return load.merge(waiting, run_id)
+        return load.merge(waiting, run_id, derive), is_alone
 
 
 def _load_one_by_one(
@@ -126,7 +140,7 @@ def _load_one_by_one(
     total = LoadCounts()
     for crawl_id in batch:
         try:
-            total += _load(engine, [crawl_id], vault, settings, run_id)
+            total += _load(engine, [crawl_id], vault, settings, run_id)[0]
         except Exception as error:
             if is_of_the_database(error):
                 raise
@@ -143,6 +157,8 @@ def _load_one_by_one(
 
 def is_of_the_database(error: Exception) -> bool:
     """Whether the server or the connection is at fault rather than the data: trying the rest would be no use."""
+    if isinstance(error, psycopg.Error):  # from COPY, which SQLAlchemy does not see
+        return (error.sqlstate or "08")[:2] in _SERVER_TROUBLE
     if not isinstance(error, sa.exc.DBAPIError):
         return isinstance(error, OSError | sa.exc.SQLAlchemyError)
     state = getattr(error.orig, "sqlstate", None) or "08"
@@ -260,11 +276,7 @@ def brings_news(since: datetime | None = None) -> sa.ColumnElement[bool]:
 def _pages(
     connection: sa.Connection, batch: Sequence[int], source_system: str, vault: Vault, since: datetime | None
 ) -> Iterator[tuple[Page, int]]:
-    """Yield the readable pages of crawls, decrypted and decoded, in the order they were fetched.
-
-    A page whose body equals one of the account's crawl before brings nothing new: that crawl is in the facts already,
-    or comes before this one. An unchanged history thus costs a comparison of hashes.
-    """
+    """Yield the readable pages of crawls that bring news, decrypted and decoded, in the order they were fetched."""
     is_new = brings_news(since)
     account = sa.and_(
         accounts.c.source_system == crawls.c.source_system, accounts.c.partition_key == crawls.c.partition_key

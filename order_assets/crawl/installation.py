@@ -9,7 +9,7 @@ from sqlalchemy.dialects.postgresql import insert
 
 from order_assets.accounts_file import PolicySection, SettingsError
 from order_assets.crawl.encryption import DecryptionError, Vault
-from order_assets.settings import Settings
+from order_assets.settings import Keys, Settings
 from order_assets.warehouse.ledger_schema import installation, page_keys
 
 _OTHER_RULES = (
@@ -28,7 +28,7 @@ def check(connection: sa.Connection, settings: Settings) -> list[str]:
         SettingsError: the keys are others; going on would give every person a second pseudonym, or leave pages that
             nobody can read.
     """
-    hmac_print = hashlib.sha256(f"pseudonyms {settings.keys.hmac.get_secret_value()}".encode()).hexdigest()
+    hmac_print = fingerprint(settings.keys)
     if _remembered(connection, "hmac_key_sha256", hmac_print) != hmac_print:
         raise SettingsError(
             "ORDER_ASSETS_HMAC_KEY: this database was filled with another key, and customers would get a second"
@@ -46,6 +46,11 @@ def check(connection: sa.Connection, settings: Settings) -> list[str]:
     if _rules(PolicySection.model_validate_json(known)) != rules:  # what an older release did not know has its default
         return [_OTHER_RULES]
     return []
+
+
+def fingerprint(keys: Keys) -> str:
+    """Return what a database remembers of the pseudonym key: enough to know it again, nothing to guess it from."""
+    return hashlib.sha256(f"pseudonyms {keys.hmac.get_secret_value()}".encode()).hexdigest()
 
 
 def rules_of_facts(connection: sa.Connection) -> PolicySection | None:

@@ -162,7 +162,7 @@ def _load(
             merging = load.FactsLoad(connection, is_replay=True)
             for frames in facts.frames_of(connection, batch, vault, settings, since):
                 merging.add(frames)
-            merging.merge(batch, run_id)
+            merging.merge(batch, run_id, lambda: facts.frames_of(connection, batch, vault, settings, since))
             rebuild.drop_stages(connection)
     except Exception as error:
         if facts.is_of_the_database(error):

@@ -1,14 +1,28 @@
 """Connections of a run to Dagster's own storage. Those to the warehouse are the `warehouse` resource's."""
 
+from typing import Any
 from weakref import WeakSet
 
 import dagster as dg
+import psycopg2.extensions
+import sqlalchemy as sa
 
 _NO_TIMEOUT = 0  # milliseconds; the webserver's limit is for pages that people wait for
 _RECYCLE_SECONDS = 600
 _MORE = 10  # beside the one that is kept
 
 _kept: WeakSet[dg.DagsterInstance] = WeakSet()
+
+
+@sa.event.listens_for(sa.pool.QueuePool, "checkout")
+def _alive(connection: Any, _record: object, _proxy: object) -> None:
+    """Have a kept connection that the server or the network has dropped replaced by a new one, before it is used."""
+    if isinstance(connection, psycopg2.extensions.connection):  # Dagster's; our own engine looks by itself
+        try:
+            with connection.cursor() as cursor:
+                cursor.execute("select 1")
+        except psycopg2.Error:
+            raise sa.exc.DisconnectionError from None
 
 
 def keep_connections(instance: dg.DagsterInstance) -> None:

@@ -61,7 +61,7 @@ class WarehouseResource(dg.ConfigurableResource[None]):
 
     def setup_for_execution(self, context: dg.InitResourceContext) -> None:
         """Keep the process's connections to Dagster's storage open during the run."""
-        if context.instance is not None:
+        if context.instance is not None and context.run is not None:  # sensors have a short-lived instance each
             keep_connections(context.instance)
 
     def teardown_after_execution(self, context: dg.InitResourceContext) -> None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import os
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
@@ -15,6 +14,7 @@ from order_assets import runtime
 from order_assets import settings as configuration
 from order_assets.accounts_file import AccountsFile, SettingsError
 from order_assets.crawl.encryption import DecryptionError, Vault
+from order_assets.crawl.installation import fingerprint
 from order_assets.doctor.finding import Finding, ok, problem, warning
 from order_assets.warehouse import embedded
 from order_assets.warehouse.engine import WarehouseError, connect, schema_state
@@ -128,7 +128,7 @@ def fitting_keys(engine: sa.Engine, state: Path) -> Iterator[Finding]:
             sa.select(installation.c.value).where(installation.c.name == "hmac_key_sha256")
         ).scalar_one_or_none()
         wrapped = connection.execute(sa.select(page_keys.c.wrapped_key).limit(1)).scalar_one_or_none()
-    if known is not None and known != hashlib.sha256(f"pseudonyms {keys.hmac.get_secret_value()}".encode()).hexdigest():
+    if known is not None and known != fingerprint(keys):
         yield problem(
             "keys", "the pseudonym key is not the one the database was filled with",
             "set ORDER_ASSETS_HMAC_KEY (or keys/hmac_key in the state folder) to that one, or use an empty database",

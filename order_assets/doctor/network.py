@@ -43,6 +43,7 @@ def api(base_url: str, now: Callable[[], datetime] = lambda: datetime.now(UTC)) 
         theirs = email.utils.parsedate_to_datetime(stated)
     except ValueError:
         return
+    theirs = theirs if theirs.tzinfo else theirs.replace(tzinfo=UTC)  # "-0000": UTC, of an unknown place
     finding = skew("clock", host, theirs - now().replace(microsecond=0))
     if finding.level != "ok":
         yield finding

@@ -13,6 +13,7 @@ import urllib.request
 from collections.abc import Iterator
 from pathlib import Path
 
+from order_assets import runtime
 from order_assets import settings as configuration
 from order_assets.accounts_file import AccountsFile, SettingsError, exposed_literals, parse_accounts, why
 from order_assets.doctor.finding import Finding, ok, problem, warning
@@ -105,9 +106,7 @@ def folders(state: Path, data: Path | None) -> Iterator[Finding]:
 
 def dagster_home() -> Finding:
     """Look whether Dagster's programs find the project's configuration."""
-    folder = configuration.project_folder()
-    if not (folder / "dagster.yaml").exists():
-        return problem("dagster_home", f"{folder} has no dagster.yaml", "run order-assets in the project's folder")
+    folder = runtime.dagster_home()
     home = os.environ.get("DAGSTER_HOME")
     if home and Path(home).resolve() != folder.resolve():
         return warning(

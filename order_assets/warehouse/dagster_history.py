@@ -56,7 +56,8 @@ def _reword(
     named = sa.or_(*(sa.func.strpos(words, spelling) > 0 for spelling in _spellings(partition_keys)))
     where = sa.or_(named, words.regexp_match(_HASH)) if hashes else named
     changes = []
-    for row in connection.execute(sa.select(table).where(where)).mappings():
+    found = connection.execute(sa.select(table).where(where).execution_options(yield_per=100))  # pictures are in them
+    for row in found.mappings():
         after = {each: redacted(row[each], partition_keys, hashes) for each in columns if row[each] is not None}
         if any(after[each] != row[each] for each in after):
             changes.append({"this": row["id"], **{each: after.get(each) for each in columns}})

@@ -8,6 +8,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from pathlib import Path
 
+import psycopg
 import sqlalchemy as sa
 from alembic import command
 from alembic.config import Config
@@ -59,10 +60,11 @@ def trouble(error: BaseException) -> str | None:
     cause: BaseException | None = error
     while cause is not None and id(cause) not in seen:
         seen.add(id(cause))
-        if isinstance(cause, sa.exc.DBAPIError):
-            state = getattr(cause.orig, "sqlstate", None) or getattr(cause.orig, "pgcode", None) or _NO_CONNECTION
+        said = cause.orig if isinstance(cause, sa.exc.DBAPIError) else cause
+        if isinstance(cause, sa.exc.DBAPIError | psycopg.Error):  # COPY is psycopg's own
+            state = getattr(said, "sqlstate", None) or getattr(said, "pgcode", None) or _NO_CONNECTION
             if state[:2] in _SERVER_CLASSES:
-                return " ".join(str(cause.orig).split()) or type(cause.orig).__name__
+                return " ".join(str(said).split()) or type(said).__name__
         cause = cause.__cause__ or cause.__context__
     return None
 

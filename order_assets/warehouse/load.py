@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import io
 from collections import Counter
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from collections.abc import Set as AbstractSet
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -26,6 +26,7 @@ from order_assets.warehouse import fact_schema, ledger_schema, restatements, sch
 from order_assets.warehouse.sql import statement
 
 _LOAD_LOCK = 7_205_102  # any number; the same for all loads
+_HELD_ORDERS = 10_000  # of so many, what belongs to them is held in memory (about 4 kB each)
 
 # Columns of order_facts that a page does not carry: they are decided while loading.
 _DECIDED_HERE = {"revenue_class", "customer_order_seq", "first_seen_at", "last_seen_at", "last_changed_at", "run_id"}
@@ -112,16 +113,22 @@ class FactsLoad:
         self._connection = connection
         self._is_replay = is_replay
         self._staged = 0
-        self._held: list[Frames] = []
+        self._held: list[Frames] | None = []
         self._unknown: Counter[tuple[str, str, str]] = Counter()
         lock(connection)
         for table in (STAGE_ORDERS, STAGE_EVENTS, STAGE_STORES, STAGE_CUSTOMERS):
             table.create(connection)
 
     def add(self, frames: Frames) -> None:
-        """Stage the orders and the dimensions; what belongs to an order is held until it is known which are written."""
+        """Stage the orders and the dimensions; what belongs to an order is held until it is known which are written.
+
+        Of very many orders it is not held: then `merge` asks for the frames again.
+        """
         self._staged += len(frames.orders)
-        self._held.append(frames)
+        if self._staged > _HELD_ORDERS:
+            self._held = None
+        if self._held is not None:
+            self._held.append(frames)
         if len(frames.orders):
             system = str(frames.orders["source_system"].iloc[0])
             for (field, value), count in frames.unknown.items():
@@ -130,8 +137,13 @@ class FactsLoad:
         copy(self._connection, STAGE_STORES, frames.stores)
         copy(self._connection, STAGE_CUSTOMERS, frames.customers)
 
-    def merge(self, crawl_ids: Sequence[int], run_id: str) -> LoadCounts:
-        """Bring the facts up to date with the stages and mark the crawls as loaded."""
+    def merge(
+        self, crawl_ids: Sequence[int], run_id: str, again: Callable[[], Iterable[Frames]] | None = None
+    ) -> LoadCounts:
+        """Bring the facts up to date with the stages and mark the crawls as loaded.
+
+        `again` returns the added frames once more, for loads of more orders than are held in memory.
+        """
         run = self._connection.execute
         counts = LoadCounts()
         CHANGED_ORDERS.create(self._connection)
@@ -149,7 +161,7 @@ class FactsLoad:
             run(_upsert_orders(rewrite=self._is_replay), {"run_id": run_id})
             run(statement("load/member_conflicts"))
             run(sa.text("analyze changed_orders"))
-            self._write_what_belongs()
+            self._write_what_belongs(again)
             run(statement("load/lineage"))
             run(statement("load/account_customers"))
             run(statement("load/adopt_orders"))
@@ -168,9 +180,14 @@ class FactsLoad:
         run(statement("load/finish_crawls"), {"crawl_ids": list(crawl_ids)})
         return counts
 
-    def _write_what_belongs(self) -> None:
+    def _write_what_belongs(self, again: Callable[[], Iterable[Frames]] | None) -> None:
         """Replace lines, milestones, discounts and events of the orders that were written."""
         connection = self._connection
+        held: Iterable[Frames] | None = self._held
+        if held is None:
+            if again is None:
+                raise ValueError(f"{self._staged} orders are more than are held in memory; merge needs them again")
+            held = again()
         columns = [c for c in CHANGED_ORDERS.columns if c.name != "order_key"]
         rows = connection.execute(sa.select(*columns)).all()
         written = pd.DataFrame(rows, columns=[c.name for c in columns])
@@ -180,8 +197,8 @@ class FactsLoad:
                 of_known = sa.and_(table.c.order_key == CHANGED_ORDERS.c.order_key, ~CHANGED_ORDERS.c.is_new)
                 connection.execute(sa.delete(table).where(of_known))
         with _references_known(connection):
-            for frames in self._held:
-                complete = len(written) == self._staged  # each row of the stage was written
+            complete = len(written) == self._staged  # each row of the stage was written
+            for frames in held:
                 for table, frame_of in _OF_ORDERS:
                     copy(connection, table, frame_of(frames) if complete else _of(frame_of(frames), written))
                 if len(before):
@@ -190,7 +207,7 @@ class FactsLoad:
                 else:
                     events = frames.events if complete else _of(frames.events, written)
                     copy(connection, fact_schema.order_status_events, events)
-        self._held.clear()
+        self._held = None
         if len(before):
             connection.execute(sa.text("analyze stage_events"))
             connection.execute(statement("load/delete_events"))

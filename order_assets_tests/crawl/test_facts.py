@@ -10,10 +10,12 @@ from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
 from typing import Any
 
+import psycopg
 import pytest
 
 from order_assets.crawl import facts
 from order_assets.sandbox.testing import RunningSandbox
+from order_assets.warehouse import load
 from order_assets.warehouse.load import LoadCounts
 from order_assets_tests.crawl.parts import Installation
 
@@ -125,11 +127,17 @@ def test_two_loads_at_once_do_the_work_once(installation: Installation, sandbox:
     assert installation.rows("select sum(orders_new) as n from ops.crawls") == [{"n": orders}]
 
 
-@pytest.mark.parametrize("load_each", [True, False])
+@pytest.mark.parametrize(("load_each", "batch_orders"), [(True, 20_000), (False, 20_000), (False, 1)])
 def test_a_change_that_is_taken_back_is_followed(
-    installation: Installation, sandbox: RunningSandbox, *, load_each: bool
+    installation: Installation,
+    sandbox: RunningSandbox,
+    monkeypatch: pytest.MonkeyPatch,
+    *,
+    load_each: bool,
+    batch_orders: int,
 ) -> None:
     """Without it, a page that looks like one of long ago would be passed over, and the change between would stay."""
+    monkeypatch.setattr(facts, "BATCH_ORDERS", batch_orders)
     account = sandbox.world.members[0].account
     order = sandbox.world.orders(account)[0]
     code, amount = order["orderCode"], order["paymentAmount"]
@@ -167,6 +175,24 @@ def test_one_changed_order_is_one_written_row(installation: Installation, sandbo
     (lineage,) = installation.rows("select * from ops.order_lineage where order_key = :key", key=changed["order_key"])
     latest = installation.rows("select max(crawl_id) as id from ops.crawls where partition_key = :a", a=account)
     assert lineage["crawl_id"] == latest[0]["id"]
+
+
+def test_an_order_that_comes_beside_a_changed_one_has_all_that_belongs_to_it(
+    installation: Installation, sandbox: RunningSandbox
+) -> None:
+    """Without it, replacing the status history of the one could take that of the other along."""
+    account = _scalev(sandbox)
+    _crawl_and_load(installation, account, run_id="run-1")
+    changed = _order(sandbox, account, "pending")["order_id"]
+    moment = datetime(2026, 11, 1, tzinfo=UTC)
+    sandbox.world.change_status(account, changed, "confirmed", moment)
+    new = sandbox.world.add_order(account, moment)["order_id"]
+    counts = _crawl_and_load(installation, account)
+    assert (counts.orders_new, counts.orders_changed) == (1, 1)
+    by_order = "select order_key from marts.{} group by 1".format
+    keys = {_fact(installation, code)["order_key"] for code in (new, changed)}
+    for table in ("order_status_events", "order_line_facts", "order_lifecycle"):
+        assert keys <= {row["order_key"] for row in installation.rows(by_order(table))}, table
 
 
 def test_a_discount_that_changes_replaces_the_old_ones(installation: Installation, sandbox: RunningSandbox) -> None:
@@ -350,6 +376,7 @@ def test_batches_do_not_change_the_result(installation: Installation, monkeypatc
     installation.do("update ops.crawls set loaded_at = null")
     monkeypatch.setattr(facts, "BATCH_ORDERS", 40)
     monkeypatch.setattr(facts, "_FRAME_ORDERS", 7)
+    monkeypatch.setattr(load, "_HELD_ORDERS", 20)  # so what belongs to an order is derived again
     told: list[LoadCounts] = []
     counts = facts.load_pending(installation.engine, installation.settings, "run-2", told.append)
     assert (counts.orders_new, counts.months) == (whole.orders_new, whole.months)
@@ -416,6 +443,21 @@ def test_a_page_that_cannot_be_loaded_costs_only_its_account(
     assert [(row["partition_key"], row["reason"]) for row in unloaded] == [(account, "bad_envelope")]
     assert "could not be loaded" in unloaded[0]["reason_words"]
     assert hostile[:20] not in unloaded[0]["reason_words"]
+
+
+@pytest.mark.parametrize(
+    ("error", "is_of_it"),
+    [
+        (psycopg.errors.DiskFull(), True),
+        (psycopg.errors.AdminShutdown(), True),
+        (psycopg.OperationalError("the connection is lost"), True),
+        (psycopg.errors.NumericValueOutOfRange(), False),
+        (ValueError(), False),
+    ],
+)
+def test_a_server_that_fails_in_a_copy_fails_the_load(error: Exception, *, is_of_it: bool) -> None:
+    """Without it, a full disk would be taken for bad pages, and one account after the other given up."""
+    assert facts.is_of_the_database(error) is is_of_it
 
 
 def test_an_order_without_customer_is_adopted_when_the_customer_is_known(

@@ -166,6 +166,17 @@ def test_a_body_is_as_young_as_the_youngest_page_that_has_it(installation: Insta
     assert failing(installation) == []
 
 
+def test_the_same_words_sent_in_another_encoding_are_another_body(installation: Installation) -> None:
+    """Without it, a page would be read by the encoding of another one's body, and its orders be gone."""
+    for number in (1, 2):
+        installation.crawl(run_id=f"run-{number}")
+        installation.do("update raw.order_pages set content_encoding = 'x' where crawl_id in"
+                        " (select crawl_id from ops.crawls where run_id = 'run-1')")  # fmt: skip
+        installation.load(f"run-{number}")
+    pages = bodies(installation)["run-1"][1]
+    assert bodies(installation) == {"run-1": (pages, pages), "run-2": (pages, pages)}
+
+
 @pytest.mark.parametrize("column", ["status = 'running'", "loaded_at = null"])
 def test_pages_that_are_still_needed_stay(column: str, installation: Installation) -> None:
     """Without it, orders that were fetched long ago and never loaded would be lost."""

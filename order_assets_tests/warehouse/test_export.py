@@ -189,6 +189,8 @@ def test_all_files_appear_or_none(reported: sa.Engine, tmp_path: Path) -> None:
     with pytest.raises(OSError, match="in_the_way"):
         export(reported, targets, "csv", EVERYTHING)
     assert sorted(path.name for path in tmp_path.iterdir()) == ["in_the_way", "revenue_by_day.csv"]
+    with pytest.raises(SelectionError, match="is a folder"):
+        export(reported, {old: find("revenue_by_day"), tmp_path: find("orders")}, "csv", EVERYTHING)
     assert old.read_text(encoding="utf-8") == "as before"
 
 

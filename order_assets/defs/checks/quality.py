@@ -3,7 +3,7 @@
 The tables that are written in one step are checked in one: facts, summaries by month, those without a period.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 
 import dagster as dg
@@ -62,8 +62,10 @@ def _checks_of(group: str) -> dg.AssetChecksDefinition:
         limits = warehouse.settings.accounts.checks.model_dump()
         wanted = [check for check in mine if _key(check) in context.selected_asset_check_keys]
 
+        engine = warehouse.engine  # made here, not in both threads
+
         def find(check: checks.Check) -> checks.Finding:
-            with warehouse.engine.connect() as connection:
+            with engine.connect() as connection:
                 return checks.find(connection, check, limits)
 
         with ThreadPoolExecutor(STATEMENTS_AT_ONCE) as threads:
@@ -73,20 +75,14 @@ def _checks_of(group: str) -> dg.AssetChecksDefinition:
     return run
 
 
-def last_findings(instance: dg.DagsterInstance) -> checks.Findings:
-    """Return what each check found when it ran last; a check that never ran is left out."""
-    stored = instance.event_log_storage.get_latest_asset_check_execution_by_key(
-        [_key(check) for check in checks.CHECKS]
-    )
+def findings_of(evaluations: Iterable[dg.AssetCheckEvaluation]) -> checks.Findings:
+    """Return what checks of a run found."""
     found: dict[tuple[str, str], checks.Finding] = {}
-    for check in checks.CHECKS:
-        record = stored.get(_key(check))
-        event = record.event.dagster_event if record is not None and record.event is not None else None
-        if event is not None and event.event_type is dg.DagsterEventType.ASSET_CHECK_EVALUATION:
-            said = event.asset_check_evaluation_data.metadata
-            failing, total, examples = (said[name].value for name in ("failing", "total", "examples"))
-            if isinstance(failing, int) and isinstance(total, int) and isinstance(examples, list):
-                found[check.key] = checks.Finding(failing, tuple(map(str, examples)), total)
+    for evaluation in evaluations:
+        failing, total, examples = (evaluation.metadata[name].value for name in ("failing", "total", "examples"))
+        if isinstance(failing, int) and isinstance(total, int) and isinstance(examples, list):
+            key = evaluation.asset_key.path[-1], evaluation.check_name
+            found[key] = checks.Finding(failing, tuple(map(str, examples)), total)
     return found
 
 

@@ -67,15 +67,16 @@ def monthly_summaries(
     """Recompute the chosen summaries for the chosen months, each in a transaction of its own, some at a time."""
     first, last = (date.fromisoformat(context.partition_keys[i]) for i in (0, -1))
     chosen = {key.path[-1] for key in context.selected_asset_keys}
+    engine = warehouse.engine  # made here, not in both threads
 
     def recompute(name: str) -> summaries.SummaryCounts:
-        with warehouse.engine.begin() as connection:
+        with engine.begin() as connection:
             return summaries.summarise(connection, name, first, last, context.run.run_id)
 
     with ThreadPoolExecutor(STATEMENTS_AT_ONCE) as threads:
         work = {name: threads.submit(recompute, name) for name in summaries.MONTHLY_TABLES if name in chosen}
     errors = [done.exception() for done in work.values()]
-    with warehouse.engine.connect() as connection:
+    with engine.connect() as connection:
         for name, done in work.items():
             if done.exception() is None:
                 # On the newest month alone: metadata of the result are stored once per month, for ever.

@@ -2,12 +2,7 @@
 -- the load before, where the source tells of no entry into it since. It is dated by the source's own clock; without one
 -- there is none. The same status in the same second is one event, and the source's word stands before ours. A new order
 -- has no load before: what the source tells of it goes into the table as it is.
-with told as (
-    select s.order_key, s.event_dimension, s.status, s.occurred_at, s.event_source, s.actor_kind
-    from stage_events as s
-),
-
-seen as (
+with seen as (
     select p.order_key, d.event_dimension, d.status, f.source_updated_at as occurred_at, p.source_updated_at as since
     from prior_versions as p
     inner join changed_orders as c on c.order_key = p.order_key
@@ -25,7 +20,7 @@ sightings as (
     select s.order_key, s.event_dimension, s.status, s.occurred_at
     from seen as s
     where not exists (
-        select 1 from told as t
+        select 1 from stage_events as t
         where
             t.order_key = s.order_key and t.event_dimension = s.event_dimension and t.status = s.status
             and (
@@ -41,7 +36,7 @@ sightings as (
 ),
 
 events as (
-    select order_key, event_dimension, status, occurred_at, event_source, actor_kind from told
+    select order_key, event_dimension, status, occurred_at, event_source, actor_kind from stage_events
     union all
     select order_key, event_dimension, status, occurred_at, 'observed', null from sightings
 )
