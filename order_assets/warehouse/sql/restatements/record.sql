@@ -14,6 +14,7 @@ with parts as (
     from marts.order_facts as f
     where
         f.revenue_class = 'recognised'
+        and exists (select 1 from marts.revenue_daily)
         and (
             f.order_key in (select order_key from restated_before)
             or f.order_key in (select order_key from changed_orders where is_new)
