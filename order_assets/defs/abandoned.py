@@ -1,18 +1,23 @@
 """Runs whose process is gone without a word: killed, out of memory, or the machine stopped.
 
-Dagster's default launcher cannot tell (its run monitoring asks launchers, and this one has no answer), so such a run
-would be called started for ever, hold its pool slots, and keep the next ones waiting. `accounts_sensor` looks for them.
+Dagster's launchers cannot tell (run monitoring asks them; the default one has no answer, and Celery's believes that a
+worker which lost its power is still at work), so such a run would be called started for ever, hold its pool slots, and
+keep the next ones waiting. `accounts_sensor` looks for them.
 """
 
 import json
 import os
 import socket
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from pathlib import Path
 
 import dagster as dg
+import sqlalchemy as sa
+
+from order_assets.warehouse import presence
 
 PROCESS_TAG = "order_assets/process"
+_PRESENT_TAG = "order_assets/present"  # the run has a `Presence`
 _SERVER_TAG = ".dagster/grpc_info"  # of the code server that started the run; Dagster's own, without a public name
 _UNFINISHED = [
     dg.DagsterRunStatus.NOT_STARTED,  # its process ended, or the disk was full, between noting the run and its start
@@ -27,9 +32,29 @@ def this_process() -> str:
     return f"{socket.gethostname()} {os.getpid()} {_started_at(os.getpid())}"
 
 
-def end_abandoned_runs(instance: dg.DagsterInstance) -> list[str]:
-    """Call runs failed whose process on this machine is gone; return their ids. Dagster's retries take them up."""
+def be_present(instance: dg.DagsterInstance, engine: sa.Engine, run_id: str) -> presence.Presence:
+    """Let every machine see that a run is at work."""
+    present = presence.Presence(engine, run_id)
+    instance.add_run_tags(run_id, {_PRESENT_TAG: "1"})  # not before it can be seen
+    return present
+
+
+def absent_runs(instance: dg.DagsterInstance, engine: sa.Engine) -> list[str]:
+    """Return the runs whose process, on whichever machine, cannot be seen: gone, or about to say how the run ended."""
+    unfinished = instance.get_runs(dg.RunsFilter(statuses=_UNFINISHED, tags={_PRESENT_TAG: "1"}))
+    return sorted(presence.gone(engine, [run.run_id for run in unfinished]))
+
+
+def end_abandoned_runs(instance: dg.DagsterInstance, absent: Collection[str] = ()) -> list[str]:
+    """Call runs failed whose process is gone; return their ids. Dagster's retries take them up.
+
+    These are runs whose process was on this machine, and those of `absent`: runs that were absent for a while.
+    """
     ended = _gone(instance)
+    if absent:
+        known = {run.run_id for run in ended}
+        chosen = dg.RunsFilter(run_ids=[run_id for run_id in absent if run_id not in known], statuses=_UNFINISHED)
+        ended += instance.get_runs(chosen)
     for run in ended:
         instance.report_run_failed(run, "The process of this run is gone. What it committed stays.")
     return [run.run_id for run in ended]

@@ -1,5 +1,6 @@
 """Schedules and sensors. Sensors read our own tables, so nothing is missed after downtime or done twice."""
 
+import json
 from collections.abc import Iterator, Mapping
 from datetime import UTC, date, datetime, timedelta
 
@@ -8,7 +9,7 @@ import sqlalchemy as sa
 
 from order_assets import runtime
 from order_assets.crawl import accounts
-from order_assets.defs.abandoned import end_abandoned_runs
+from order_assets.defs.abandoned import absent_runs, end_abandoned_runs
 from order_assets.defs.marts.facts import load_facts
 from order_assets.defs.marts.summaries import summarise_all, summarise_months
 from order_assets.defs.partitions import ACCOUNTS, MONTHS
@@ -102,7 +103,10 @@ def accounts_sensor(context: dg.SensorEvaluationContext, warehouse: WarehouseRes
     with warehouse.engine.begin() as connection:
         change = accounts.sync(connection, settings)
         added = sync_partitions(context.instance, connection)
-    ended = end_abandoned_runs(context.instance)
+    absent = absent_runs(context.instance, warehouse.engine)
+    before = json.loads(context.cursor or "[]")
+    ended = end_abandoned_runs(context.instance, [run_id for run_id in absent if run_id in before])
+    context.update_cursor(json.dumps(absent))
     if ended:
         context.log.warning("Called failed, since their processes are gone: %s", ", ".join(ended))
     return dg.SkipReason(f"{added} partitions added, {change.changed} accounts changed, {change.retired} retired")

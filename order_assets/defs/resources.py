@@ -11,14 +11,16 @@ from typing import cast
 
 import dagster as dg
 import sqlalchemy as sa
-from pydantic import Field
+from pydantic import Field, PrivateAttr
 
 from order_assets import runtime
 from order_assets.crawl import accounts, installation
 from order_assets.crawl.run import OnResult, crawl_accounts
+from order_assets.defs.abandoned import be_present
 from order_assets.defs.connections import keep_connections
 from order_assets.defs.partitions import ACCOUNTS
 from order_assets.settings import Settings, SourceSystem
+from order_assets.warehouse.presence import Presence
 
 
 class CrawlMode(Enum):
@@ -45,6 +47,8 @@ class CrawlConfig(dg.Config):
 class WarehouseResource(dg.ConfigurableResource[None]):
     """PostgreSQL: the configured server or the embedded one, with its schemas up to date."""
 
+    _present: Presence | None = PrivateAttr(None)
+
     @cached_property
     def engine(self) -> sa.Engine:
         """Connections of this process."""
@@ -60,13 +64,16 @@ class WarehouseResource(dg.ConfigurableResource[None]):
         return settings
 
     def setup_for_execution(self, context: dg.InitResourceContext) -> None:
-        """Keep the process's connections to Dagster's storage open during the run."""
+        """Keep the process's connections to Dagster's storage open during the run, and let it be seen at work."""
         if context.instance is not None and context.run is not None:  # sensors have a short-lived instance each
             keep_connections(context.instance)
+            self._present = be_present(context.instance, self.engine, context.run.run_id)
 
     def teardown_after_execution(self, context: dg.InitResourceContext) -> None:
         """Close the connections."""
         del context
+        if self._present is not None:
+            self._present.close()
         if "engine" in self.__dict__:
             self.engine.dispose()
 

@@ -11,7 +11,11 @@ from pathlib import Path
 
 import dagster as dg
 
-from order_assets.defs.abandoned import PROCESS_TAG, end_abandoned_runs, this_process
+from order_assets.crawl import progress
+from order_assets.defs.abandoned import PROCESS_TAG, be_present, end_abandoned_runs, this_process
+from order_assets.defs.automation import accounts_sensor
+from order_assets.defs.resources import WarehouseResource
+from order_assets.warehouse import presence
 from order_assets_tests.defs.conftest import Installation
 
 SERVER_TAG = ".dagster/grpc_info"
@@ -62,3 +66,41 @@ def test_runs_at_work_are_left_alone(installation: Installation, tmp_path: Path)
         started(installation, {SERVER_TAG: json.dumps({"host": "elsewhere", "port": 4000})})
         started(installation, {})
         assert end_abandoned_runs(installation.instance) == []
+
+
+def test_a_run_that_nobody_is_present_for_is_called_failed_at_the_second_look(installation: Installation) -> None:
+    """Without it, the run of another machine that lost its power would be called started for hours.
+
+    The second look is for a run that has let go and is about to say how it ended.
+    """
+    instance, engine = installation.instance, installation.engine
+    at_work, gone = (started(installation, {}) for _ in range(2))
+    present = be_present(instance, engine, at_work)
+    be_present(instance, engine, gone).close()
+    statuses, cursor = [], None
+    for _ in range(2):
+        resources = {"warehouse": WarehouseResource()}
+        with dg.build_sensor_context(instance=instance, cursor=cursor, resources=resources) as context:
+            accounts_sensor(context)
+            cursor = context.cursor
+        statuses.append([run.status for run in (instance.get_run_by_id(run_id) for run_id in (at_work, gone)) if run])
+    present.close()
+    going, failed = dg.DagsterRunStatus.STARTED, dg.DagsterRunStatus.FAILURE
+    assert statuses == [[going, going], [going, failed]]
+
+
+def test_a_run_is_present_while_it_is_at_work(installation: Installation) -> None:
+    """Without it, runs at work would be called failed, and those that are gone would not."""
+    seen: list[set[str]] = []
+
+    def look(*_: object) -> None:
+        runs = [run.run_id for run in installation.instance.get_runs()]
+        assert len(runs) == 1
+        seen.append(presence.gone(installation.engine, runs))
+
+    with progress.observed_by(look):
+        assert installation.run("refresh_orders").success
+    assert len(seen) == len(installation.sandbox.world.accounts)
+    assert set().union(*seen) == set()
+    look()
+    assert len(seen[-1]) == 1

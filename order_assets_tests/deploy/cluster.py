@@ -16,19 +16,25 @@ from contextlib import ExitStack, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from types import TracebackType
-from typing import Self
+from typing import Any, Self
 
 import pytest
 
 ROOT = Path(__file__).resolve().parents[2]
 _LONG = 240.0  # far more than anything here takes, on any machine
 
+ASSETS = {"scalev": "scalev_order_pages", "ktsp": "ktsp_order_pages"}
 _LAUNCH = """
 mutation($scalev: LaunchBackfillParams!, $ktsp: LaunchBackfillParams!) {
   scalev: launchPartitionBackfill(backfillParams: $scalev) { ... on LaunchBackfillSuccess { backfillId } }
   ktsp: launchPartitionBackfill(backfillParams: $ktsp) { ... on LaunchBackfillSuccess { backfillId } }
 }
 """
+
+
+def all_accounts(asset: str) -> dict[str, object]:
+    """Return the parameters of a backfill over every partition of a raw asset."""
+    return {"assetSelection": [{"path": ["raw", asset]}], "allPartitions": True}
 
 
 def until(condition: Callable[[], object], what: Callable[[], str]) -> None:
@@ -59,6 +65,7 @@ class Cluster:
     env: Mapping[str, str]
     folder: Path
     _stack: ExitStack = field(default_factory=ExitStack)
+    _processes: dict[str, subprocess.Popen[bytes]] = field(default_factory=dict)
 
     def __enter__(self) -> Self:
         """Start Redis on a free port, with DAGSTER_HOME a copy of the folder that the page names."""
@@ -94,22 +101,10 @@ class Cluster:
         """Start the daemon, with a code server of its own."""
         self._exec("daemon", "dagster-daemon", "run", "--workspace", "workspace.yaml")
 
-    def backfill(self, assets: Mapping[str, str]) -> dict[str, str]:
+    def backfill(self) -> dict[str, str]:
         """Ask for every partition of the raw asset of each API; return the ids of the backfills."""
-        variables = {
-            source: {"assetSelection": [{"path": ["raw", name]}], "allPartitions": True}
-            for source, name in assets.items()
-        }
-        command = [
-            *_OURS, "exec", "dagster-graphql", "--workspace", "workspace.yaml", "--text", _LAUNCH, "--variables",
-            json.dumps(variables),
-        ]  # fmt: skip
-        done = subprocess.run(  # noqa: S603 - our own interpreter
-            command, cwd=ROOT, env=dict(self.env), capture_output=True, text=True, check=False
-        )
-        answer = re.search(r'^\{"(?:data|errors)".*$', done.stdout, re.MULTILINE)
-        assert answer, done.stdout + done.stderr
-        return {source: given["backfillId"] for source, given in json.loads(answer[0])["data"].items()}
+        variables = {source: all_accounts(name) for source, name in ASSETS.items()}
+        return {source: given["backfillId"] for source, given in ask(self.env, _LAUNCH, variables).items()}
 
     def log(self, name: str) -> str:
         """Return what a process said so far."""
@@ -128,10 +123,29 @@ class Cluster:
                 command, cwd=ROOT, env=dict(self.env), stdout=log, stderr=log, stdin=subprocess.DEVNULL,
                 start_new_session=True,
             )  # fmt: skip
+        self._processes[name] = process
         self._stack.callback(_end, process)
+
+    def kill(self, name: str) -> None:
+        """End a process with all it has started, as when its machine loses its power."""
+        os.killpg(self._processes[name].pid, signal.SIGKILL)
+        self._processes[name].wait()
 
 
 _OURS = (sys.executable, "-m", "order_assets.cli")
+
+
+def ask(env: Mapping[str, str], query: str, variables: Mapping[str, object]) -> dict[str, Any]:
+    """Ask Dagster in GraphQL, as the UI does, without one that runs; return the data."""
+    command = [
+        *_OURS, "exec", "dagster-graphql", "--workspace", "workspace.yaml", "--text", query, "--variables",
+        json.dumps(variables),
+    ]  # fmt: skip
+    done = subprocess.run(command, cwd=ROOT, env=dict(env), capture_output=True, text=True, check=False)  # noqa: S603 - our own interpreter
+    answer = re.search(r'^\{"(?:data|errors)".*$', done.stdout, re.MULTILINE)
+    assert answer, done.stdout + done.stderr
+    data: dict[str, Any] = json.loads(answer[0])["data"]
+    return data
 
 
 def _end(process: subprocess.Popen[bytes]) -> None:

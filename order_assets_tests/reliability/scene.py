@@ -10,6 +10,7 @@ import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from datetime import date
 from itertools import count
 from pathlib import Path
 from typing import Any
@@ -104,7 +105,7 @@ class Scene:
         with self.engine(database) as engine:
             return truth(engine)
 
-    def complaints(self, database: str, expected: Truth) -> list[str]:
+    def complaints(self, database: str, expected: Truth, as_of: date = AS_OF) -> list[str]:
         """Say what is not as after an uninterrupted run, once the server has noticed the end of every process."""
         encryption = configuration.load_keys(self.folder / "state").encryption[0]
         with self.engine(database) as engine:
@@ -115,7 +116,7 @@ class Scene:
                     return int(connection.execute(sa.text(query)).scalar_one())
 
             until(lambda: sessions() == 0, "the server notices that processes are gone")
-            return differences(expected, truth(engine)) + left_over(engine, encryption)
+            return differences(expected, truth(engine)) + left_over(engine, encryption, as_of)
 
     def data_folder(self) -> Path:
         """Return where the server keeps its data; it belongs to the server's account."""

@@ -9,6 +9,7 @@ from __future__ import annotations
 import hashlib
 import threading
 from collections.abc import Mapping
+from datetime import date
 from types import TracebackType
 from typing import Any, Self
 
@@ -63,7 +64,7 @@ def differences(expected: Truth, found: Truth) -> list[str]:
     return complaints
 
 
-def left_over(engine: sa.Engine, encryption: SecretStr) -> list[str]:
+def left_over(engine: sa.Engine, encryption: SecretStr, as_of: date = AS_OF) -> list[str]:
     """Say what a finished run must not leave: open crawls, locks, sessions, leases, slots, stale sums, unread pages."""
     with engine.connect() as connection:
         complaints = [
@@ -72,7 +73,7 @@ def left_over(engine: sa.Engine, encryption: SecretStr) -> list[str]:
             if (count := connection.execute(sa.text(query)).scalar_one())
         ]
         stale = {name for name in summaries.MONTHLY_TABLES if summaries.stale_months(connection, name)}
-        stale |= set(summaries.stale_tables(connection, AS_OF))
+        stale |= set(summaries.stale_tables(connection, as_of))
         complaints += [f"stale: {name}" for name in sorted(stale)]
         complaints += _unreadable(connection, encryption)
     return complaints

@@ -9,6 +9,7 @@ e.g. `crawl.ledger._write, after commit`.
 
 from __future__ import annotations
 
+import contextlib
 import functools
 import json
 import multiprocessing
@@ -49,6 +50,10 @@ AS_OF = date(2026, 12, 31)
 """When ages are taken, whatever the day of the test."""
 
 
+GROUP = 0
+"""Instead of a process id: the process with all it has started, as a container's end or a power cut."""
+
+
 @dataclass(frozen=True)
 class Trap:
     """Where to kill: the n-th time (from 1) that a place is passed; `pid` None is the process itself."""
@@ -64,21 +69,32 @@ class Victim:
     def __init__(  # noqa: PLR0913 - what a run may be
         self, words: tuple[str, ...], env: Mapping[str, str], output: Path, *, trap: Trap | None = None,
         places: Path | None = None, before: Callable[[], None] | None = None, only: Sequence[str] = (),
-        mode: Mode = "auto",
+        mode: Mode = "auto", do: Callable[[], None] | None = None,
     ) -> None:  # fmt: skip
         """Start it.
 
-        `places`: file for the places it passes; `before`: called in the child first, e.g. for limits. Without words:
-        `only` these accounts, in this `mode`.
+        `places`: file for the places it passes; `before`: called in the child first, e.g. for limits; `do`: something
+        else than the command. Without either and without words: its work, of `only` these accounts, in this `mode`.
         """
         self.output = output
-        do = cli.main if words else functools.partial(work, tuple(only), mode)
+        do = do or (cli.main if words else functools.partial(work, tuple(only), mode))
         self._process = _FORKS.Process(target=_live, args=(do, words, dict(env), output, trap, places, before))
         self._process.start()
 
     def kill(self) -> None:
         """End it as a power cut would."""
         self._process.kill()
+
+    def kill_group(self) -> None:
+        """End it with all it has started, if it leads a group of its own; also what is left of it."""
+        assert self._process.pid is not None
+        with contextlib.suppress(ProcessLookupError):
+            os.killpg(self._process.pid, signal.SIGKILL)
+
+    def stop(self) -> None:
+        """End it as Ctrl-C does."""
+        assert self._process.pid is not None
+        os.kill(self._process.pid, signal.SIGINT)
 
     def is_over(self, seconds: float) -> bool:
         """Wait for its end at most so long."""
@@ -175,7 +191,7 @@ def _set(trap: Trap | None, passed: Counter[str]) -> None:
             passed[place] += 1
             is_there = trap is not None and trap.place == place and trap.time == passed[place]
         if is_there and trap is not None:
-            os.kill(trap.pid or os.getpid(), signal.SIGKILL)
+            os.kill(os.getpid() if trap.pid is None else trap.pid, signal.SIGKILL)
 
     sa.event.listen(sa.Engine, "before_cursor_execute", lambda *_: pass_by("before statement"))
     sa.event.listen(sa.Engine, "after_cursor_execute", lambda *_: pass_by("after statement"))
@@ -200,13 +216,15 @@ def _set(trap: Trap | None, passed: Counter[str]) -> None:
 
 
 def _where() -> str:
-    """Name the innermost function of ours that is at work, else Dagster's."""
+    """Name the innermost function of ours that is at work, else Dagster's, with that of its daemon if there is one."""
     frame: FrameType | None = sys._getframe(2)
     of_dagster = ""
     while frame is not None:
         name = str(frame.f_globals.get("__name__", ""))
         if name.startswith("order_assets."):
             return f"{name.removeprefix('order_assets.')}.{frame.f_code.co_name}"
+        if name.startswith(("dagster._daemon", "dagster._scheduler")):
+            return f"{name}.{frame.f_code.co_name} in {of_dagster}"
         if name.startswith("dagster") and not of_dagster:
             of_dagster = f"{name}.{frame.f_code.co_name}"
         frame = frame.f_back

@@ -70,6 +70,59 @@ LEFT_OVER = {
     """,
 }  # fmt: skip
 
+WORK = {
+    "while a run waits in the queue": "select 1 from dagster.runs where status = 'QUEUED'",
+    "while a tick is evaluated": "select 1 from dagster.job_ticks where status = 'STARTED'",
+    "while a run starts": "select 1 from dagster.runs where status in ('NOT_STARTED', 'STARTING')",
+    "while a schedule's refresh is at work": """
+        select 1 from dagster.runs where pipeline_name = 'refresh_orders' and status = 'STARTED'
+    """,
+    "while a backfill's run is at work": "select 1 from dagster.runs where backfill_id is not null and status = 'STARTED'",
+    "while accounts are crawled": "select 1 from ops.crawls where status = 'running'",
+    "while facts are loaded": "select 1 from dagster.runs where pipeline_name = 'load_facts' and status = 'STARTED'",
+    "while months are summarised": """
+        select 1 from dagster.runs where pipeline_name = 'summarise_months' and status = 'STARTED'
+    """,
+    "while an automation condition's run is at work": """
+        select 1 from dagster.runs inner join dagster.run_tags using (run_id)
+        where key = 'dagster/from_automation_condition' and status = 'STARTED'
+    """,
+}
+"""What a daemon may have at work when it is killed; each query has a row while it is so."""
+
+NO_LONGER_DUE = {
+    "the schedule's refresh": """
+        select not exists (
+            select from dagster.runs inner join dagster.run_tags using (run_id)
+            where status = 'SUCCESS' and key = 'dagster/schedule_name' and value = 'refresh_orders_hourly'
+        )
+    """,
+    "backfills": "select count(*) from dagster.bulk_actions where status not like 'COMPLETED%'",
+    "runs": LEFT_OVER["runs that did not end"],
+    "runs that are to be tried again": """
+        select count(*) from dagster.run_tags as t
+        where t.key = 'dagster/will_retry' and t.value = 'true' and not exists (
+            select from dagster.run_tags as r where r.key = 'dagster/parent_run_id' and r.value = t.run_id
+        )
+    """,
+    "pages to load": LEFT_OVER["crawls with pages that are not loaded"],
+    "accounts without a partition that is green": """
+        select exists (
+            select from ops.accounts as a
+            where not exists (
+                select from dagster.event_logs as e
+                where e.partition = a.partition_key and e.dagster_event_type = 'ASSET_MATERIALIZATION'
+            )
+        )
+    """,
+    "the report": """
+        select max(last_materialization_timestamp) filter (where asset_key like '%revenue_report%')
+            < max(last_materialization_timestamp) filter (where asset_key like '%customer_summary%')
+        from dagster.asset_keys
+    """,
+}
+"""What a daemon has to do; each query says yes, or a number, as long as it is not done."""
+
 _SUMS = """
     source_system, store_key, currency_code, orders_placed, orders_recognised, orders_open, orders_lost,
     gross_sales_amount, sales_discount_amount, net_sales_amount, net_shipping_amount, payment_amount,

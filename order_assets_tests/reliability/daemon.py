@@ -1,0 +1,239 @@
+"""The daemon killed, again and again: `python -m order_assets_tests.reliability.daemon --rounds 20`.
+
+A round finds work that waits: a schedule whose hour is over, a backfill, so that a run queues for its pool, and after
+them loads, summaries and a report, each asked for by a sensor or an automation condition. It kills the daemon,
+alone or with its code server and runs (as when a container or a machine ends), once or twice, at one of its SQL statements
+or while something is at work. Then another daemon, sometimes after `order-assets run`, must bring everything to
+what an undisturbed run leaves.
+"""
+
+from __future__ import annotations
+
+import argparse
+import contextlib
+import functools
+import json
+import os
+import random
+import re
+import signal
+import sys
+import time
+from collections import Counter
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from datetime import UTC, date, datetime
+from pathlib import Path
+
+import sqlalchemy as sa
+from dagster._daemon.cli import run_command
+
+from order_assets import runtime
+from order_assets.defs.automation import due_stretches
+from order_assets.warehouse import summaries
+from order_assets_tests.deploy.cluster import ROOT, all_accounts, ask
+from order_assets_tests.reliability.scene import Scene, scene
+from order_assets_tests.reliability.truth import Truth
+from order_assets_tests.reliability.victim import GROUP, Trap, Victim
+from order_assets_tests.reliability.views import LEFT_OVER, NO_LONGER_DUE, WORK
+
+PATIENCE_SECONDS = 900.0
+_ASK = """
+mutation($schedule: ScheduleSelector!, $members: LaunchBackfillParams!) {
+  startSchedule(scheduleSelector: $schedule) { __typename }
+  launchPartitionBackfill(backfillParams: $members) { __typename }
+}
+"""
+_HOURLY = {
+    "repositoryLocationName": "order_assets", "repositoryName": "__repository__", "scheduleName": "refresh_orders_hourly",
+}  # fmt: skip
+_TWO_HOURS_AGO = """
+update dagster.instigators
+set instigator_body = regexp_replace(
+    instigator_body, '"start_timestamp": [0-9.]+', '"start_timestamp": ' || (extract(epoch from now())::bigint - 7200) || '.0'
+)
+where instigator_body like '%refresh_orders_hourly%'
+"""
+_SOONER = {"start_timeout_seconds": 45, "poll_interval_seconds": 2}
+
+
+def daemon() -> None:
+    """Be Dagster's daemon, as `order-assets exec dagster-daemon run`, with a process group of its own."""
+    os.setsid()
+    os.chdir(ROOT)
+    home = os.environ["DAGSTER_HOME"]
+    os.environ.update({**runtime.dagster_environment(), "DAGSTER_HOME": home})
+    signal.signal(signal.SIGINT, signal.default_int_handler)
+    run_command.main(["--workspace", "workspace.yaml"], standalone_mode=False)
+
+
+@dataclass
+class Daemons:
+    """What rounds need to know.
+
+    Attributes:
+        base: database that every round copies: work is waiting, and no daemon runs.
+        places: what an undisturbed daemon passes until all is done, and how often.
+    """
+
+    scene: Scene
+    home: Path
+    base: str
+    places: dict[str, int] = field(default_factory=dict)
+    told: Counter[str] = field(default_factory=Counter)
+
+    @functools.cached_property
+    def _expected(self) -> dict[date, Truth]:
+        return {}
+
+    def expected(self, as_of: date) -> Truth:
+        """Return what `order-assets run` makes of it; ages are taken at this date."""
+        if as_of not in self._expected:
+            database = self.scene.copy(self.base)
+            self.scene.run(database, "run", "--as-of", as_of.isoformat())
+            self._expected[as_of] = self.scene.truth(database)
+            self.scene.drop(database)
+        return self._expected[as_of]
+
+    def start(self, database: str, trap: Trap | None = None, places: Path | None = None) -> Victim:
+        """Start a daemon."""
+        return self.scene.start(database, do=daemon, env={"DAGSTER_HOME": str(self.home)}, trap=trap, places=places)
+
+    def undisturbed(self) -> list[str]:
+        """Let a daemon do all of it and note where it comes by; return what is wrong then: nothing."""
+        database, places = self.scene.copy(self.base), self.scene.folder / "places"
+        complaints = self._mended(database, places)
+        self.places = json.loads(places.read_text(encoding="utf-8"))
+        return complaints
+
+    def round(self, seed: str) -> list[str]:
+        """Kill, let another daemon go on, and return what is wrong then: nothing."""
+        draw = random.Random(seed)  # noqa: S311 - reproducible, not secret
+        database = self.scene.copy(self.base)
+        killed = [self._kill(draw, database) for _ in range(draw.choice([1, 1, 2]))]
+        if draw.random() < 0.25:
+            self._run(database)
+        complaints = self._mended(database)
+        for victim in killed:
+            victim.kill_group()  # code servers that wait for their next heartbeat
+        return complaints
+
+    def _kill(self, draw: random.Random, database: str) -> Victim:
+        """Start a daemon and kill it, alone or with its runs, at a statement or while something is at work."""
+        pid = draw.choice([None, GROUP])
+        trap, moment = None, ""
+        if self.places and draw.random() < 0.5:
+            place = draw.choice(sorted(self.places))
+            trap = Trap(place, draw.randint(1, min(self.places[place], 40)), pid)
+        else:
+            moment = draw.choice(sorted(WORK))
+        victim = self.start(database, trap)
+        with self.scene.engine(database) as engine:
+            self._wait(lambda: victim.is_over(0) or (moment and _is(engine, WORK[moment])) or not _undone(engine))
+        if not victim.is_over(draw.uniform(0, 1.0) if moment else 0):
+            victim.kill_group() if pid == GROUP else victim.kill()
+        victim.exit_code()
+        what = "a daemon with its runs" if pid == GROUP else "a daemon alone"
+        self.told[f"{what}, {moment or 'at a statement'}"] += 1
+        return victim
+
+    def _run(self, database: str) -> None:
+        """Let the command go first; runs of the killed daemon may still be at work, and then it has to wait for them."""
+        self.told["the command in between"] += 1
+        assert self.scene.start(database, "run").exit_code() in {0, 3}
+
+    def _mended(self, database: str, places: Path | None = None) -> list[str]:
+        """Start a daemon, wait until there is nothing left to do, end it, and say what is wrong."""
+        last = self.start(database, places=places)
+        try:
+            with self.scene.engine(database) as engine:
+                is_done = self._wait(lambda: not _undone(engine) or last.is_over(0))
+                complaints = _undone(engine)
+                with engine.connect() as connection:
+                    as_of = connection.execute(sa.text("select max(as_of_date) from ops.summarised_tables")).scalar_one()
+            last.stop()
+            code = last.exit_code()
+        finally:
+            last.kill_group()
+        if not is_done or complaints or code != 0:
+            return [*complaints, f"the daemon after it, exit code {code}: {last.printed()[-6_000:]}"]
+        complaints = self.scene.complaints(database, self.expected(as_of), as_of)
+        self.scene.drop(database)
+        return complaints
+
+    @staticmethod
+    def _wait(condition: object) -> bool:
+        deadline = time.monotonic() + PATIENCE_SECONDS
+        assert callable(condition)
+        while not condition():
+            if time.monotonic() > deadline:
+                return False
+            time.sleep(0.05)
+        return True
+
+
+def _is(engine: sa.Engine, query: str) -> bool:
+    with engine.connect() as connection:
+        return bool(connection.execute(sa.text(query)).scalar())
+
+
+def _undone(engine: sa.Engine) -> list[str]:
+    """Say what a daemon has left to do: nothing in the end, whatever was killed before."""
+    with engine.connect() as connection:
+        found = [what for what, query in NO_LONGER_DUE.items() if connection.execute(sa.text(query)).scalar()]
+        found += ["months to summarise"] if due_stretches(connection) else []
+        as_of = connection.execute(sa.text("select max(as_of_date) from ops.summarised_tables")).scalar()
+        stale = as_of is None or summaries.stale_tables(connection, as_of)
+    return found + (["summaries without a period"] if stale else [])
+
+
+@contextmanager
+def daemons() -> Iterator[Daemons]:
+    """Set the scene: half of the accounts are loaded, orders change, and a schedule and a backfill are due."""
+    with scene() as made:
+        home = made.folder / "home"
+        home.mkdir()
+        text = (ROOT / "dagster.yaml").read_text(encoding="utf-8")
+        for name, seconds in _SOONER.items():
+            text, found = re.subn(rf"^  {name}: \d+$", f"  {name}: {seconds}", text, flags=re.MULTILINE)
+            assert found == 1, name
+        (home / "dagster.yaml").write_text(text, encoding="utf-8")
+        accounts = made.sandbox.world.accounts
+        base = made.copy()
+        yesterday = datetime.fromtimestamp(time.time() - 86_400, UTC).date().isoformat()
+        made.run(base, "run", "--as-of", yesterday, *(w for account in accounts[::2] for w in ("--account", account)))
+        made.sandbox.evolve(4)
+        env = {**os.environ, **made.environment(base)}
+        ask(env, _ASK, {"schedule": _HOURLY, "members": all_accounts("ktsp_order_pages")})
+        with made.engine(base) as engine, engine.connect() as connection:
+            assert connection.execute(sa.text("select count(*) from dagster.bulk_actions")).scalar_one() == 1
+            connection.rollback()
+            autocommit = connection.execution_options(isolation_level="AUTOCOMMIT")
+            assert autocommit.execute(sa.text(_TWO_HOURS_AGO)).rowcount == 1
+            autocommit.execute(sa.text("analyze"))
+        yield Daemons(made, home, base)
+
+
+def main() -> int:
+    """Kill as often as asked; return 1 if anything was ever wrong."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--rounds", type=int, default=10)
+    parser.add_argument("--first", type=int, default=0, help="number of the first round")
+    parser.add_argument("--seed", default="1")
+    asked = parser.parse_args()
+    with daemons() as kills:
+        complaints = kills.undisturbed()
+        print(f"undisturbed: {len(kills.places)} places; {complaints or 'as expected'}", flush=True)  # noqa: T201
+        wrong = int(bool(complaints))
+        for number in range(asked.first, asked.first + asked.rounds):
+            began = time.monotonic()
+            complaints = kills.round(f"{asked.seed} {number}")
+            wrong += bool(complaints)
+            print(f"round {number}: {time.monotonic() - began:.0f} s; {complaints or 'as expected'}", flush=True)  # noqa: T201
+        print(f"{asked.rounds} rounds, {wrong} wrong; {dict(kills.told)}")  # noqa: T201
+    return 1 if wrong else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
