@@ -21,6 +21,7 @@ from order_assets.crawl.encryption import DecryptionError
 from order_assets.crawl.head import Head
 from order_assets.crawl.ledger import Begun, CrawlResult, KeptPage, Ledger
 from order_assets.crawl.walkers import Walker
+from order_assets.domain.columns import one_indexable
 from order_assets.domain.glance import glance
 from order_assets.domain.keys import order_key
 from order_assets.settings import Account
@@ -204,17 +205,18 @@ class AccountCrawl:
         walk, account = self.walker.walk, self.account
         if "" in walk.seen:
             return ended, ()  # an order without an identifier could be any of the missing ones
+        listed, gone = ({one_indexable(order_id) for order_id in ids} for ids in (walk.listed, walk.gone))
         before: dict[str, tuple[str, datetime]] = {}
         if begun.known.has_orders:
             with self.engine.connect() as connection:
                 before = known.listed(connection, account, begun.crawl_id)
         went_meanwhile = tuple(
             order_key(account.source_system, account.source_account, order_id)
-            for order_id in sorted(walk.gone - before.keys())
+            for order_id in sorted(gone - before.keys())
         )
-        seen = [at for order_id, (_, at) in before.items() if order_id in walk.listed]
+        seen = [at for order_id, (_, at) in before.items() if order_id in listed]
         ended, vanished = verdict.of_whole_history(
-            ended, before, walk.listed,
+            ended, before, listed,
             oldest_listed=min(seen, default=None),
             ends_with_full_page=self.last_items >= self.walker.page_size,
             shrink_fraction=None if self.plan.allow_shrink else self.plan.shrink_fraction,

@@ -18,6 +18,7 @@ from order_assets.clients.http import decode
 from order_assets.crawl.anomalies import in_words
 from order_assets.crawl.encryption import DecryptionError, PageCipher, Vault
 from order_assets.crawl.installation import rules_of_facts
+from order_assets.domain.columns import one_indexable
 from order_assets.domain.pages import readable
 from order_assets.domain.readers import READERS
 from order_assets.domain.recognition import STATUS_MAP
@@ -82,7 +83,8 @@ def find(connection: sa.Connection, name: str) -> list[Candidate]:
     """Return the orders with this id at the source, key (or its beginning, at least 8 letters) or UUID."""
     facts = schema.order_facts
     columns = [facts.c[field] for field in Candidate.__dataclass_fields__]
-    fits = sa.or_(facts.c.source_order_id == name, facts.c.order_key == name.lower(), facts.c.source_order_uuid == name)
+    source_id = facts.c.source_order_id == one_indexable(name)
+    fits = sa.or_(source_id, facts.c.order_key == name.lower(), facts.c.source_order_uuid == name)
     if _BEGINNING.fullmatch(name):
         fits = sa.or_(fits, facts.c.order_key.like(f"{name.lower()}%"))
     query = sa.select(*columns).where(fits).order_by(facts.c.source_system, facts.c.source_account, facts.c.order_key)

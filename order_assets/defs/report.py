@@ -11,8 +11,16 @@ from order_assets.report.location import report_file
 from order_assets.report.page import page, write
 from order_assets.warehouse.summaries import SUMMARIES
 
-# Eager, but for months that stay missing until there are orders: one of them would hold up the report for ever.
-_WHEN_SUMMARIES_CHANGED = dg.AutomationCondition.eager().without(~dg.AutomationCondition.any_deps_missing())
+_C = dg.AutomationCondition
+# What is computed last tells that all of them changed, so one report follows a refresh. Eager would forget a change
+# that comes while a report is made: there, a change counts until a report was written, here until one was asked for.
+_WHEN_SUMMARIES_CHANGED = (
+    (_C.newly_missing() | _C.any_deps_updated().allow(dg.AssetSelection.assets(mart(DENSE)))).since(
+        _C.newly_requested()
+    )
+    & ~_C.any_deps_in_progress()
+    & ~_C.in_progress()
+)
 
 
 @dg.multi_asset(

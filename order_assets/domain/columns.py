@@ -60,11 +60,14 @@ def indexable(column: pd.Series) -> pd.Series:
     texts = arrow(column)
     if not pc.any(pc.greater(pc.utf8_length(texts), LONGEST_KEY)).as_py():
         return column
-    return series(pa.array(map(_indexable, texts.to_pylist()), pa.string()))
+    return series(
+        pa.array([None if value is None else one_indexable(value) for value in texts.to_pylist()], pa.string())
+    )
 
 
-def _indexable(value: str | None) -> str | None:
-    if value is None or len(value) <= LONGEST_KEY:
+def one_indexable(value: str) -> str:
+    """Return a single text as `indexable` has it."""
+    if len(value) <= LONGEST_KEY:
         return value
     digest = hashlib.sha256(value.encode()).hexdigest()
     return f"{value[: LONGEST_KEY - len(digest) - 1]}\N{HORIZONTAL ELLIPSIS}{digest}"

@@ -8,7 +8,7 @@ import hmac
 import pandas as pd
 import pyarrow as pa
 
-from order_assets.domain.columns import arrow, series
+from order_assets.domain.columns import arrow, one_indexable, series
 
 
 def order_key(source_system: str, source_account: str, source_order_id: str) -> str:
@@ -17,11 +17,11 @@ def order_key(source_system: str, source_account: str, source_order_id: str) -> 
 
 
 def source_order_id(fingerprint: str, *labels: str | None) -> str:
-    """Return an order's id within its account: the first of its own labels that is there.
+    """Return an order's id within its account: the first of its own labels that is there, as `one_indexable` has it.
 
     An order without any is known by its content: kept, and the same when it comes again.
     """
-    return next(filter(None, labels), f"sha256:{fingerprint}")
+    return one_indexable(next(filter(None, labels), f"sha256:{fingerprint}"))
 
 
 def order_keys(systems: pd.Series, accounts: pd.Series, ids: pd.Series) -> pd.Series:

@@ -8,8 +8,8 @@ import sqlalchemy as sa
 
 _LOCK = "hashtextextended('order_assets run ' || r.run_id, 0)"
 _RUNS = "from unnest(cast(:run_ids as text [])) as r (run_id)"
-_HOLD = sa.text(f"select pg_advisory_lock_shared({_LOCK}) {_RUNS}")  # noqa: S608 - fixed words
-_GONE = sa.text(f"select r.run_id {_RUNS} where pg_try_advisory_xact_lock({_LOCK})")  # noqa: S608 - fixed words
+_HOLD = sa.text(f"select pg_advisory_lock_shared({_LOCK}) {_RUNS}")
+_GONE = sa.text(f"select r.run_id {_RUNS} where pg_try_advisory_xact_lock({_LOCK})")
 
 
 class Presence:

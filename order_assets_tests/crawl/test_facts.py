@@ -13,7 +13,7 @@ from typing import Any
 import psycopg
 import pytest
 
-from order_assets.crawl import facts
+from order_assets.crawl import explain, facts
 from order_assets.sandbox.testing import RunningSandbox
 from order_assets.warehouse import load
 from order_assets.warehouse.load import LoadCounts
@@ -458,6 +458,32 @@ def test_a_page_that_cannot_be_loaded_costs_only_its_account(
 def test_a_server_that_fails_in_a_copy_fails_the_load(error: Exception, *, is_of_it: bool) -> None:
     """Without it, a full disk would be taken for bad pages, and one account after the other given up."""
     assert facts.is_of_the_database(error) is is_of_it
+
+
+def test_an_order_with_an_endless_id_is_an_order_like_any_other(
+    installation: Installation, sandbox: RunningSandbox
+) -> None:
+    """Without it, no index could hold it and its account would load nothing; or be called deleted weekly."""
+    endless = "".join(hashlib.sha256(bytes([n])).hexdigest() for n in range(128))
+    scalev, ktsp = _scalev(sandbox), sandbox.world.members[0].account
+    for account, field in ((scalev, "order_id"), (ktsp, "orderCode")):
+        for end in "ab":
+            sandbox.world.change_order(account, sandbox.world.orders(account)[0][field], {field: endless + end})
+            sandbox.world.add_order(account)
+    orders = sum(len(sandbox.world.orders(account)) for account in (scalev, ktsp))
+    for run_id in ("run-1", "run-2"):
+        installation.crawl((scalev, ktsp), run_id=run_id)
+        installation.load(run_id)
+    crawls = installation.rows(
+        "select status, reason, orders_new, orders_changed from ops.crawls where run_id = 'run-2'"
+    )
+    assert crawls == [{"status": "complete", "reason": "ok", "orders_new": 0, "orders_changed": 0}] * 2
+    facts = installation.rows("select source_order_id, is_deleted_at_source from marts.order_facts")
+    assert len(facts) == orders
+    assert not any(row["is_deleted_at_source"] for row in facts)
+    assert len({row["source_order_id"] for row in facts if row["source_order_id"].startswith(endless[:100])}) == 2
+    with installation.engine.connect() as connection:
+        assert [len(explain.find(connection, endless + end)) for end in "ab"] == [2, 2]
 
 
 def test_an_order_without_customer_is_adopted_when_the_customer_is_known(

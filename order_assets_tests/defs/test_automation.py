@@ -14,6 +14,7 @@ from hypothesis import strategies as st
 
 from order_assets import runtime
 from order_assets.accounts_file import SettingsError
+from order_assets.definitions import defs
 from order_assets.defs.automation import (
     accounts_sensor,
     fetched_pages_sensor,
@@ -184,3 +185,18 @@ def each_month(first: date, last: date) -> list[date]:
     """Return the first days of the months from first to last."""
     numbers = range(first.year * 12 + first.month - 1, last.year * 12 + last.month)
     return [date(n // 12, n % 12 + 1, 1) for n in numbers]
+
+
+def test_summaries_that_change_while_a_report_is_made_make_another(installation: Installation) -> None:
+    """Without it, the report would show old sums until something else changes, for hours or days."""
+    report, last = dg.AssetKey(["report", "revenue_report"]), dg.AssetKey(["marts", "revenue_daily_dense"])
+    cursor, asked = None, []
+    for happened in ([], [last], [report, last], [report], []):
+        for key in happened:
+            installation.instance.report_runless_asset_event(dg.AssetMaterialization(key))
+        result = dg.evaluate_automation_conditions(
+            defs(), installation.instance, asset_selection=dg.AssetSelection.assets(report), cursor=cursor
+        )
+        cursor = result.cursor
+        asked.append(result.total_requested)
+    assert asked == [1, 1, 1, 0, 0]

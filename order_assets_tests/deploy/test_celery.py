@@ -33,7 +33,9 @@ WORLD = WorldSpec(seed=23, stores=2, customers_per_store=6, members=8, orders_pe
 PER_RUN = 2
 RATE = 5.0  # low enough that both workers together always want more
 IN_FLIGHT = 3
-UNFINISHED = dg.RunsFilter(statuses=[s for s in dg.DagsterRunStatus if s.value not in {"SUCCESS", "FAILURE", "CANCELED"}])
+UNFINISHED = dg.RunsFilter(
+    statuses=[s for s in dg.DagsterRunStatus if s.value not in {"SUCCESS", "FAILURE", "CANCELED"}]
+)
 PARTITIONS = {"scalev": SCALEV_CUSTOMERS, "ktsp": KTSP_MEMBERS}
 
 
@@ -166,7 +168,7 @@ def test_what_a_killed_worker_was_doing_is_done_by_another(
     tmp_path: Path,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    """Without it, a machine that loses its power would leave its run called started for hours, and accounts not crawled."""
+    """Without it, a machine that loses its power would leave its run called started for hours."""
     monkeypatch.setenv("ORDER_ASSETS_ACCOUNTS_PER_RUN", "50")
     keys = [key for key in sandbox.world.accounts if not key.startswith("ktsp/")]
     account = max(keys, key=lambda key: len(sandbox.world.orders(key)))
@@ -176,7 +178,9 @@ def test_what_a_killed_worker_was_doing_is_done_by_another(
         cluster.backfill()
         cluster.daemon()
         kept = "select 1 from raw.order_pages inner join ops.crawls using (crawl_id) where partition_key = :key"
-        until(lambda: rows(engine, kept, key=account), lambda: cluster.log("one")[-4000:] + cluster.log("daemon")[-4000:])
+        until(
+            lambda: rows(engine, kept, key=account), lambda: cluster.log("one")[-4000:] + cluster.log("daemon")[-4000:]
+        )
         cluster.kill("one")
         sandbox.state.faults = FaultBoard()
         cluster.worker("two")
@@ -184,7 +188,9 @@ def test_what_a_killed_worker_was_doing_is_done_by_another(
             lambda: truth(sandbox, without="") == found(engine) and not instance.get_runs(UNFINISHED),
             lambda: cluster.log("two")[-4000:] + cluster.log("daemon")[-4000:],
         )
-    crawled_by = [run_id for run_id, in rows(engine, "select run_id from ops.crawls where partition_key = :key", key=account)]
+    crawled_by = [
+        run_id for (run_id,) in rows(engine, "select run_id from ops.crawls where partition_key = :key", key=account)
+    ]
     first, again = (instance.get_run_by_id(run_id) for run_id in crawled_by)
     assert first is not None
     assert again is not None
@@ -193,7 +199,9 @@ def test_what_a_killed_worker_was_doing_is_done_by_another(
     asset = dg.AssetKey(["raw", ASSETS["scalev"]])
     colours = instance.get_status_by_partition(asset, keys, PARTITIONS["scalev"]) or {}
     assert {colour.value for colour in colours.values() if colour} == {"MATERIALIZED"}
-    assert not rows(engine, "select 1 from ops.crawls where status <> 'complete' and run_id <> :run_id", run_id=first.run_id)
+    assert not rows(
+        engine, "select 1 from ops.crawls where status <> 'complete' and run_id <> :run_id", run_id=first.run_id
+    )
     assert not rows(engine, "select 1 from ops.api_leases union all select 1 from dagster.pending_steps")
 
 

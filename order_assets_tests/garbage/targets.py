@@ -36,7 +36,7 @@ from order_assets.clients.pagination import CursorWalk, NumberWalk, PageFacts, S
 from order_assets.clients.scalev import ScalevClient
 from order_assets.crawl import import_file
 from order_assets.domain import clock, ktsp, money, scalev
-from order_assets.domain.columns import arrow, series
+from order_assets.domain.columns import arrow, one_indexable, series
 from order_assets.domain.glance import glance
 from order_assets.domain.pages import Frames, Page, SourceSystem, readable
 from order_assets.domain.recognition import Policy
@@ -78,7 +78,7 @@ def count_orders(source_system: SourceSystem, content: bytes) -> int:
     if facts is not None:
         ids = frames.orders["source_order_id"].tolist()
         # An order without an identifier is known to the crawl as "", to the facts by its content.
-        assert list(facts.keys) == ["" if _is_by_content(each) else each for each in ids]
+        assert list(map(one_indexable, facts.keys)) == ["" if _is_by_content(each) else each for each in ids]
         assert len(facts.times) == len(ids)
     return len(frames.orders)
 

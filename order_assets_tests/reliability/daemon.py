@@ -1,16 +1,15 @@
 """The daemon killed, again and again: `python -m order_assets_tests.reliability.daemon --rounds 20`.
 
 A round finds work that waits: a schedule whose hour is over, a backfill, so that a run queues for its pool, and after
-them loads, summaries and a report, each asked for by a sensor or an automation condition. It kills the daemon,
-alone or with its code server and runs (as when a container or a machine ends), once or twice, at one of its SQL statements
-or while something is at work. Then another daemon, sometimes after `order-assets run`, must bring everything to
+them loads, summaries and a report, each asked for by a sensor or an automation condition. It kills the daemon, alone or
+with its code server and runs (as when a container or a machine ends), once or twice, at one of its SQL statements or
+while something is at work. Then another daemon, sometimes after `order-assets run`, must bring everything to
 what an undisturbed run leaves.
 """
 
 from __future__ import annotations
 
 import argparse
-import contextlib
 import functools
 import json
 import os
@@ -20,7 +19,7 @@ import signal
 import sys
 import time
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, date, datetime
@@ -36,7 +35,7 @@ from order_assets_tests.deploy.cluster import ROOT, all_accounts, ask
 from order_assets_tests.reliability.scene import Scene, scene
 from order_assets_tests.reliability.truth import Truth
 from order_assets_tests.reliability.victim import GROUP, Trap, Victim
-from order_assets_tests.reliability.views import LEFT_OVER, NO_LONGER_DUE, WORK
+from order_assets_tests.reliability.views import NO_LONGER_DUE, WORK
 
 PATIENCE_SECONDS = 900.0
 _ASK = """
@@ -46,12 +45,15 @@ mutation($schedule: ScheduleSelector!, $members: LaunchBackfillParams!) {
 }
 """
 _HOURLY = {
-    "repositoryLocationName": "order_assets", "repositoryName": "__repository__", "scheduleName": "refresh_orders_hourly",
-}  # fmt: skip
+    "repositoryLocationName": "order_assets",
+    "repositoryName": "__repository__",
+    "scheduleName": "refresh_orders_hourly",
+}
 _TWO_HOURS_AGO = """
 update dagster.instigators
 set instigator_body = regexp_replace(
-    instigator_body, '"start_timestamp": [0-9.]+', '"start_timestamp": ' || (extract(epoch from now())::bigint - 7200) || '.0'
+    instigator_body, '"start_timestamp": [0-9.]+',
+    '"start_timestamp": ' || (extract(epoch from now())::bigint - 7200) || '.0'
 )
 where instigator_body like '%refresh_orders_hourly%'
 """
@@ -139,7 +141,7 @@ class Daemons:
         return victim
 
     def _run(self, database: str) -> None:
-        """Let the command go first; runs of the killed daemon may still be at work, and then it has to wait for them."""
+        """Let the command go first; accounts that a run of the killed daemon is still at are parked."""
         self.told["the command in between"] += 1
         assert self.scene.start(database, "run").exit_code() in {0, 3}
 
@@ -151,7 +153,9 @@ class Daemons:
                 is_done = self._wait(lambda: not _undone(engine) or last.is_over(0))
                 complaints = _undone(engine)
                 with engine.connect() as connection:
-                    as_of = connection.execute(sa.text("select max(as_of_date) from ops.summarised_tables")).scalar_one()
+                    as_of = connection.execute(
+                        sa.text("select max(as_of_date) from ops.summarised_tables")
+                    ).scalar_one()
             last.stop()
             code = last.exit_code()
         finally:
@@ -163,9 +167,8 @@ class Daemons:
         return complaints
 
     @staticmethod
-    def _wait(condition: object) -> bool:
+    def _wait(condition: Callable[[], object]) -> bool:
         deadline = time.monotonic() + PATIENCE_SECONDS
-        assert callable(condition)
         while not condition():
             if time.monotonic() > deadline:
                 return False
@@ -178,13 +181,20 @@ def _is(engine: sa.Engine, query: str) -> bool:
         return bool(connection.execute(sa.text(query)).scalar())
 
 
+def _as_of(engine: sa.Engine) -> date:
+    """Return the date at which ages were taken last."""
+    with engine.connect() as connection:
+        found: date = connection.execute(sa.text("select max(as_of_date) from ops.summarised_tables")).scalar_one()
+    return found
+
+
 def _undone(engine: sa.Engine) -> list[str]:
     """Say what a daemon has left to do: nothing in the end, whatever was killed before."""
+    as_of = _as_of(engine)
     with engine.connect() as connection:
         found = [what for what, query in NO_LONGER_DUE.items() if connection.execute(sa.text(query)).scalar()]
         found += ["months to summarise"] if due_stretches(connection) else []
-        as_of = connection.execute(sa.text("select max(as_of_date) from ops.summarised_tables")).scalar()
-        stale = as_of is None or summaries.stale_tables(connection, as_of)
+        stale = summaries.stale_tables(connection, as_of)
     return found + (["summaries without a period"] if stale else [])
 
 

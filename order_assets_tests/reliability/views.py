@@ -77,7 +77,9 @@ WORK = {
     "while a schedule's refresh is at work": """
         select 1 from dagster.runs where pipeline_name = 'refresh_orders' and status = 'STARTED'
     """,
-    "while a backfill's run is at work": "select 1 from dagster.runs where backfill_id is not null and status = 'STARTED'",
+    "while a backfill's run is at work": """
+        select 1 from dagster.runs where backfill_id is not null and status = 'STARTED'
+    """,
     "while accounts are crawled": "select 1 from ops.crawls where status = 'running'",
     "while facts are loaded": "select 1 from dagster.runs where pipeline_name = 'load_facts' and status = 'STARTED'",
     "while months are summarised": """
