@@ -11,15 +11,10 @@ from order_assets.report.location import report_file
 from order_assets.report.page import page, write
 from order_assets.warehouse.summaries import SUMMARIES
 
-_C = dg.AutomationCondition
-# What is computed last tells that all of them changed, so one report follows a refresh. Eager would forget a change
-# that comes while a report is made: there, a change counts until a report was written, here until one was asked for.
-_WHEN_SUMMARIES_CHANGED = (
-    (_C.newly_missing() | _C.any_deps_updated().allow(dg.AssetSelection.assets(mart(DENSE)))).since(
-        _C.newly_requested()
-    )
-    & ~_C.any_deps_in_progress()
-    & ~_C.in_progress()
+# What is computed last tells that all of them changed: each time is one report. Conditions that remember a change until
+# it is dealt with, such as eager, forget one that comes between two looks while a report is asked for or made.
+_WHEN_SUMMARIES_CHANGED = dg.AutomationCondition.newly_missing() | dg.AutomationCondition.any_deps_updated().allow(
+    dg.AssetSelection.assets(mart(DENSE))
 )
 
 

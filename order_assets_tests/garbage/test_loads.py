@@ -61,8 +61,8 @@ def test_no_text_is_too_long_for_a_table(engine: sa.Engine) -> None:
     customer = {"id": "101", "name": "n", "email": "a@b.example", "phone": "+6281234567890"}
     history = [{"status": "pending", "at": "2025-01-29T20:28:08Z", "by": "x"}]
     full = scalev_order(
-        customer=customer, discount_code_code="CODE", other_income_name="fee",
-        courier_service={"code": "c", "name": "n"}, sub_payment_method="s", awb_status="a", shipment_status="s", status_history=history,
+        customer=customer, discount_code_code="CODE", other_income_name="fee", status_history=history,
+        courier_service={"code": "c", "name": "n"}, sub_payment_method="s", awb_status="a", shipment_status="s",
     )  # fmt: skip
     orders = [{"order_id": f"o{number}", **odd} for number, odd in enumerate(_with_a_long_text(full))]
     for number, order in enumerate(orders):  # those whose own id is not the long one have one each
