@@ -17,7 +17,7 @@ import sqlalchemy as sa
 from order_assets.warehouse import presence
 
 PROCESS_TAG = "order_assets/process"
-_PRESENT_TAG = "order_assets/present"  # the run has a `Presence`
+_PRESENT_TAG = "order_assets/present"  # a run with its own id here has a `Presence`; a retry has its parent's tags
 _SERVER_TAG = ".dagster/grpc_info"  # of the code server that started the run; Dagster's own, without a public name
 _UNFINISHED = [
     dg.DagsterRunStatus.NOT_STARTED,  # its process ended, or the disk was full, between noting the run and its start
@@ -35,14 +35,14 @@ def this_process() -> str:
 def be_present(instance: dg.DagsterInstance, engine: sa.Engine, run_id: str) -> presence.Presence:
     """Let every machine see that a run is at work."""
     present = presence.Presence(engine, run_id)
-    instance.add_run_tags(run_id, {_PRESENT_TAG: "1"})  # not before it can be seen
+    instance.add_run_tags(run_id, {_PRESENT_TAG: run_id})  # not before it can be seen
     return present
 
 
 def absent_runs(instance: dg.DagsterInstance, engine: sa.Engine) -> list[str]:
     """Return the runs whose process, on whichever machine, cannot be seen: gone, or about to say how the run ended."""
-    unfinished = instance.get_runs(dg.RunsFilter(statuses=_UNFINISHED, tags={_PRESENT_TAG: "1"}))
-    return sorted(presence.gone(engine, [run.run_id for run in unfinished]))
+    unfinished = instance.get_runs(dg.RunsFilter(statuses=_UNFINISHED))
+    return sorted(presence.gone(engine, [run.run_id for run in unfinished if run.tags.get(_PRESENT_TAG) == run.run_id]))
 
 
 def end_abandoned_runs(instance: dg.DagsterInstance, absent: Collection[str] = ()) -> list[str]:

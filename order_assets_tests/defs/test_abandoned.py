@@ -75,6 +75,7 @@ def test_a_run_that_nobody_is_present_for_is_called_failed_at_the_second_look(in
     """
     instance, engine = installation.instance, installation.engine
     at_work, gone = (started(installation, {}) for _ in range(2))
+    retry = started(installation, {"order_assets/present": gone})  # about to begin, with its parent's tags
     present = be_present(instance, engine, at_work)
     be_present(instance, engine, gone).close()
     statuses, cursor = [], None
@@ -83,10 +84,12 @@ def test_a_run_that_nobody_is_present_for_is_called_failed_at_the_second_look(in
         with dg.build_sensor_context(instance=instance, cursor=cursor, resources=resources) as context:
             accounts_sensor(context)
             cursor = context.cursor
-        statuses.append([run.status for run in (instance.get_run_by_id(run_id) for run_id in (at_work, gone)) if run])
+        statuses.append(
+            [run.status for run in (instance.get_run_by_id(run_id) for run_id in (at_work, gone, retry)) if run]
+        )
     present.close()
     going, failed = dg.DagsterRunStatus.STARTED, dg.DagsterRunStatus.FAILURE
-    assert statuses == [[going, going], [going, failed]]
+    assert statuses == [[going, going, going], [going, failed, going]]
 
 
 def test_a_run_is_present_while_it_is_at_work(installation: Installation) -> None:

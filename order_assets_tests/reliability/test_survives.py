@@ -6,6 +6,7 @@ Long forms are commands; docs/reliability.md has them and their last results.
 from __future__ import annotations
 
 import os
+import signal
 import subprocess
 import tempfile
 from collections.abc import Callable, Iterator
@@ -13,7 +14,10 @@ from pathlib import Path
 
 import pytest
 import sqlalchemy as sa
+from dagster_postgres.run_storage import PostgresRunStorage
 
+from order_assets.defs import connections  # noqa: F401 - looks after kept connections
+from order_assets.warehouse import embedded, engine
 from order_assets_tests.reliability import conditions, race
 from order_assets_tests.reliability.kill import Killing, What, killing
 from order_assets_tests.reliability.scene import COMMAND
@@ -59,6 +63,37 @@ def test_the_killed_command_leaves_no_run_that_is_called_started(kills: Killing,
     assert "127.0.0.1" in printed
     kills.scene.run(database, *COMMAND)
     assert kills.scene.complaints(database, kills.expected) == []
+
+
+RESTARTED = ("crawl.ledger.", "warehouse.load.merge", "warehouse.summaries.")
+
+
+@pytest.mark.parametrize("part", RESTARTED)
+def test_a_server_that_is_restarted_on_purpose_is_named_and_nothing_is_lost(
+    kills: Killing, database: str, part: str
+) -> None:
+    """Without it, an upgrade of PostgreSQL in the middle of a run would end in a stack trace, or cost pages or sums."""
+    place = next(place for place in sorted(kills.places) if place.startswith(part) and "after statement" in place)
+    fast_shutdown = Trap(place, 2, kills.scene.postmaster(), signal.SIGINT)
+    failed = kills.scene.start(database, *COMMAND, trap=fast_shutdown)
+    code, printed = failed.exit_code(), failed.printed()
+    assert code == 1, printed
+    assert "127.0.0.1" in printed
+    assert "Traceback" not in printed
+    _is_as_ever(kills, database, *COMMAND)  # starts the server again
+
+
+def test_kept_connections_outlive_a_restart(kills: Killing, database: str) -> None:
+    """Without it, the UI and every process that goes on would show errors until somebody starts them again."""
+    kills.scene.run(database, *COMMAND)
+    url = kills.scene.url(database)
+    kept = PostgresRunStorage(engine.dagster_url(url), should_autocreate_tables=False)
+    kept.optimize_for_webserver(statement_timeout=0, pool_recycle=600, max_overflow=0)
+    before = kept.get_runs_count()
+    embedded.down(kills.scene.server)
+    assert kills.scene.url(database) == url
+    assert kept.get_runs_count() == before > 0
+    kept.dispose()
 
 
 # Raced

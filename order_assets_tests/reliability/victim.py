@@ -61,6 +61,7 @@ class Trap:
     place: str
     time: int
     pid: int | None = None
+    signal: int = signal.SIGKILL
 
 
 class Victim:
@@ -191,7 +192,7 @@ def _set(trap: Trap | None, passed: Counter[str]) -> None:
             passed[place] += 1
             is_there = trap is not None and trap.place == place and trap.time == passed[place]
         if is_there and trap is not None:
-            os.kill(os.getpid() if trap.pid is None else trap.pid, signal.SIGKILL)
+            os.kill(os.getpid() if trap.pid is None else trap.pid, trap.signal)
 
     sa.event.listen(sa.Engine, "before_cursor_execute", lambda *_: pass_by("before statement"))
     sa.event.listen(sa.Engine, "after_cursor_execute", lambda *_: pass_by("after statement"))
