@@ -116,7 +116,10 @@ def _talk(process: subprocess.Popen[str], given: str) -> str:
 
 
 class _Peak(threading.Thread):
-    """The most memory that a process and its descendants held together, looked at ten times a second."""
+    """The most memory that a process and its descendants held together, at two looks in a row, ten in a second.
+
+    One look alone may see a program being started, which shares its parent's memory and would count it twice.
+    """
 
     def __init__(self, pid: int) -> None:
         super().__init__(daemon=True)
@@ -125,8 +128,10 @@ class _Peak(threading.Thread):
         self._ended = threading.Event()
 
     def run(self) -> None:
+        before = 0
         while not self._ended.wait(_EVERY_SECONDS):
-            self.bytes = max(self.bytes, _tree_bytes(self.pid))
+            now = _tree_bytes(self.pid)
+            self.bytes, before = max(self.bytes, min(before, now)), now
 
     def stop(self) -> None:
         self._ended.set()

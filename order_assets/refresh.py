@@ -20,13 +20,13 @@ from order_assets.crawl.ledger import CrawlResult
 from order_assets.definitions import defs
 from order_assets.defs.abandoned import PROCESS_TAG, end_abandoned_runs, this_process
 from order_assets.defs.automation import as_of_config, due_stretches, month_range, sync_partitions
-from order_assets.defs.checks.quality import findings_of
+from order_assets.defs.checks.quality import last_findings
 from order_assets.defs.connections import keep_connections
 from order_assets.defs.raw.order_pages import QUIET
 from order_assets.report.tables import Totals, totals
 from order_assets.settings import Settings, SourceSystem
 from order_assets.warehouse import summaries
-from order_assets.warehouse.checks import Finding, Findings
+from order_assets.warehouse.checks import Findings
 from order_assets.warehouse.engine import place_of
 from order_assets.warehouse.ledger_schema import crawls
 
@@ -63,7 +63,7 @@ class AccountOutcome:
 
 @dataclass(frozen=True, slots=True)
 class Outcome:
-    """What a run did and what the data say now; `findings`: what the checks found that it ran."""
+    """What a run did and what the data say now; `findings`: what the checks found."""
 
     accounts: tuple[AccountOutcome, ...]
     revenue: tuple[Totals, ...]
@@ -141,24 +141,23 @@ def refresh(  # noqa: PLR0913 - the choices of the command, all by name
         raise RunFailedError(_explain("refresh_orders", crawl))
 
     on_step("facts")
-    found: dict[tuple[str, str], Finding] = {}
-    run_ids.append(_succeed(repository, instance, "load_facts", found))
+    run_ids.append(_succeed(repository, instance, "load_facts"))
     with engine.connect() as connection:
         stale = sorted({m for name in summaries.MONTHLY_TABLES for m in summaries.stale_months(connection, name)})
         due = due_stretches(connection)
     on_step("summaries")
     for first, last in due:
-        run_ids.append(_succeed(repository, instance, "summarise_months", found, tags=month_range(first, last)))
+        run_ids.append(_succeed(repository, instance, "summarise_months", tags=month_range(first, last)))
     with engine.connect() as connection:
         is_stale = bool(summaries.stale_tables(connection, as_of))
     if is_stale:
-        run_ids.append(_succeed(repository, instance, "summarise_all", found, config=as_of_config(as_of)))
+        run_ids.append(_succeed(repository, instance, "summarise_all", config=as_of_config(as_of)))
     return Outcome(
         accounts=_account_outcomes(engine, crawl.run_id),
         revenue=_totals(engine),
         months_recomputed=tuple(stale),
         run_ids=tuple(run_ids),
-        findings=found,
+        findings=last_findings(instance),
     )
 
 
@@ -194,14 +193,11 @@ def _succeed(
     repository: dg.RepositoryDefinition,
     instance: dg.DagsterInstance,
     job: str,
-    found: dict[tuple[str, str], Finding],
     *,
     config: Mapping[str, Any] | None = None,
     tags: Mapping[str, str] | None = None,
 ) -> str:
-    """Run a job and add what its checks found; return the id of the run."""
     result = _run(repository, instance, job, config=config, tags=tags)
-    found |= findings_of(result.get_asset_check_evaluations())
     failed_checks = [
         f"{evaluation.asset_key.to_user_string()}: {evaluation.check_name}"
         for evaluation in result.get_asset_check_evaluations()

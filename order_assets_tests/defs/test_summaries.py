@@ -9,9 +9,11 @@ import dagster as dg
 import pytest
 
 from order_assets.defs.automation import as_of_config, month_range, restated_months_sensor, stale_summaries_sensor
+from order_assets.defs.checks.quality import last_findings
 from order_assets.defs.marts.summaries import DENSE
 from order_assets.defs.marts.tables import mart
 from order_assets.defs.resources import WarehouseResource
+from order_assets.warehouse.checks import CHECKS
 from order_assets.warehouse.summaries import MONTHLY_TABLES, SUMMARIES, WHOLE_TABLES, stale_tables
 from order_assets_tests.defs.conftest import Installation
 
@@ -32,7 +34,10 @@ def _summarise_months(installation: Installation, context: dg.SensorEvaluationCo
 
 
 def test_whole_summaries_follow_the_months(installation: Installation, context: dg.SensorEvaluationContext) -> None:
-    """Without it, customers and codes would never be computed, or be asked for again and again."""
+    """Without it, customers and codes would never be computed, or be asked for again and again.
+
+    Nor would a report say what the checks found, or it would say so of tables that they have not seen.
+    """
     assert isinstance(stale_summaries_sensor(context), dg.SkipReason)
     installation.run("refresh_orders")
     installation.run("load_facts")
@@ -46,6 +51,10 @@ def test_whole_summaries_follow_the_months(installation: Installation, context: 
     assert asked.run_key == again.run_key
     assert installation.run("summarise_all", config=dict(asked.run_config)).success
     assert isinstance(stale_summaries_sensor(context), dg.SkipReason)
+    assert set(last_findings(installation.instance)) == {check.key for check in CHECKS}
+    installation.instance.report_runless_asset_event(dg.AssetMaterialization(mart("revenue_daily")))
+    left_out = {check.key for check in CHECKS} - set(last_findings(installation.instance))
+    assert {table for table, _ in left_out} == {"revenue_daily"}, "what was written since is not vouched for"
     counts = {name: installation.scalar(f"select count(*) from marts.{name}") for name in (*SUMMARIES, DENSE)}  # noqa: S608 - our tables
     assert [name for name, count in counts.items() if not count] == []
 

@@ -3,7 +3,7 @@
 The tables that are written in one step are checked in one: facts, summaries by month, those without a period.
 """
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 
 import dagster as dg
@@ -75,14 +75,27 @@ def _checks_of(group: str) -> dg.AssetChecksDefinition:
     return run
 
 
-def findings_of(evaluations: Iterable[dg.AssetCheckEvaluation]) -> checks.Findings:
-    """Return what checks of a run found."""
+def last_findings(instance: dg.DagsterInstance) -> checks.Findings:
+    """Return what each check found when it ran last, if its table was not written since; the others are left out."""
+    storage = instance.event_log_storage
+    stored = storage.get_latest_asset_check_execution_by_key([_key(check) for check in checks.CHECKS])
+    written = {
+        record.asset_entry.asset_key: record.asset_entry.last_materialization_storage_id
+        for record in storage.get_asset_records(list({mart(check.table) for check in checks.CHECKS}))
+    }
     found: dict[tuple[str, str], checks.Finding] = {}
-    for evaluation in evaluations:
+    for check in checks.CHECKS:
+        record = stored.get(_key(check))
+        event = record.event.dagster_event if record is not None and record.event is not None else None
+        if event is None or event.event_type is not dg.DagsterEventType.ASSET_CHECK_EVALUATION:
+            continue
+        evaluation = event.asset_check_evaluation_data
+        of = evaluation.target_materialization_data
+        if of is None or of.storage_id != written.get(mart(check.table)):
+            continue
         failing, total, examples = (evaluation.metadata[name].value for name in ("failing", "total", "examples"))
         if isinstance(failing, int) and isinstance(total, int) and isinstance(examples, list):
-            key = evaluation.asset_key.path[-1], evaluation.check_name
-            found[key] = checks.Finding(failing, tuple(map(str, examples)), total)
+            found[check.key] = checks.Finding(failing, tuple(map(str, examples)), total)
     return found
 
 
