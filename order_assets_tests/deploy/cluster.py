@@ -65,6 +65,7 @@ class Cluster:
     env: Mapping[str, str]
     folder: Path
     _stack: ExitStack = field(default_factory=ExitStack)
+    _processes: dict[str, subprocess.Popen[bytes]] = field(default_factory=dict)
 
     def __enter__(self) -> Self:
         """Start Redis on a free port, with DAGSTER_HOME a copy of the folder that the page names."""
@@ -122,7 +123,13 @@ class Cluster:
                 command, cwd=ROOT, env=dict(self.env), stdout=log, stderr=log, stdin=subprocess.DEVNULL,
                 start_new_session=True,
             )  # fmt: skip
+        self._processes[name] = process
         self._stack.callback(_end, process)
+
+    def kill(self, name: str) -> None:
+        """End a process with all it has started, as when its machine loses its power."""
+        os.killpg(self._processes[name].pid, signal.SIGKILL)
+        self._processes[name].wait()
 
 
 _OURS = (sys.executable, "-m", "order_assets.cli")

@@ -22,15 +22,20 @@ from order_assets import settings as configuration
 from order_assets.crawl import accounts
 from order_assets.defs.automation import sync_partitions
 from order_assets.defs.partitions import KTSP_MEMBERS, SCALEV_CUSTOMERS
+from order_assets.sandbox.faults import FaultBoard
 from order_assets.sandbox.state import Traffic
 from order_assets.sandbox.testing import RunningSandbox, serve
 from order_assets.sandbox.world import WorldSpec
+from order_assets_tests.crawl.crawling_process import Roadblock
 from order_assets_tests.deploy.cluster import ASSETS, Cluster, redis_server, until
 
 WORLD = WorldSpec(seed=23, stores=2, customers_per_store=6, members=8, orders_per_account=8.0)
 PER_RUN = 2
 RATE = 5.0  # low enough that both workers together always want more
 IN_FLIGHT = 3
+UNFINISHED = dg.RunsFilter(
+    statuses=[s for s in dg.DagsterRunStatus if s.value not in {"SUCCESS", "FAILURE", "CANCELED"}]
+)
 PARTITIONS = {"scalev": SCALEV_CUSTOMERS, "ktsp": KTSP_MEMBERS}
 
 
@@ -145,8 +150,7 @@ def test_two_workers_share_a_backfill(
     crawls = rows(engine, "select partition_key, requests from ops.crawls")
     assert Counter(key for key, _ in crawls) == dict.fromkeys(world.accounts, 1)
     assert sum(requests for _, requests in crawls) == sandbox.traffic()["total"]
-    facts = rows(engine, "select source_account, count(*), sum(payment_amount) from marts.order_facts group by 1")
-    assert {scope: (count, payment) for scope, count, payment in facts} == truth(sandbox, without=bad)
+    assert found(engine) == truth(sandbox, without=bad)
 
     # One limit for both. A request may start half a second late and not be made up for, and those in flight may be
     # held up on their way; two workers with a limit each would send twice as many.
@@ -154,6 +158,54 @@ def test_two_workers_share_a_backfill(
     assert len(traffic.times) > 100
     for seconds in (1.0, 4.0, 8.0, 16.0):
         assert traffic.most_within(seconds) <= RATE * (seconds + 0.5) + 1 + IN_FLIGHT
+
+
+@pytest.mark.timeout(900)
+def test_what_a_killed_worker_was_doing_is_done_by_another(
+    sandbox: RunningSandbox,
+    instance: dg.DagsterInstance,
+    engine: sa.Engine,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """Without it, a machine that loses its power would leave its run called started for hours."""
+    monkeypatch.setenv("ORDER_ASSETS_ACCOUNTS_PER_RUN", "50")
+    keys = [key for key in sandbox.world.accounts if not key.startswith("ktsp/")]
+    account = max(keys, key=lambda key: len(sandbox.world.orders(key)))
+    sandbox.state.faults = Roadblock({account: 1})
+    with Cluster(dict(os.environ), tmp_path) as cluster:
+        cluster.worker("one")
+        cluster.backfill()
+        cluster.daemon()
+        kept = "select 1 from raw.order_pages inner join ops.crawls using (crawl_id) where partition_key = :key"
+        until(
+            lambda: rows(engine, kept, key=account), lambda: cluster.log("one")[-4000:] + cluster.log("daemon")[-4000:]
+        )
+        cluster.kill("one")
+        sandbox.state.faults = FaultBoard()
+        cluster.worker("two")
+        until(
+            lambda: truth(sandbox, without="") == found(engine) and not instance.get_runs(UNFINISHED),
+            lambda: cluster.log("two")[-4000:] + cluster.log("daemon")[-4000:],
+        )
+    ((run_id,),) = rows(engine, "select run_id from ops.crawls where partition_key = :key", key=account)
+    again = instance.get_run_by_id(run_id)
+    assert again is not None
+    assert again.parent_run_id is not None, "what was fetched is kept: the crawl went on in another run"
+    first = instance.get_run_by_id(again.parent_run_id)
+    assert first is not None
+    assert (first.status, again.status) == (dg.DagsterRunStatus.FAILURE, dg.DagsterRunStatus.SUCCESS)
+    asset = dg.AssetKey(["raw", ASSETS["scalev"]])
+    colours = instance.get_status_by_partition(asset, keys, PARTITIONS["scalev"]) or {}
+    assert {colour.value for colour in colours.values() if colour} == {"MATERIALIZED"}
+    assert not rows(engine, "select 1 from ops.crawls where status <> 'complete'")
+    assert not rows(engine, "select 1 from ops.api_leases union all select 1 from dagster.pending_steps")
+
+
+def found(engine: sa.Engine) -> dict[str, tuple[int, Decimal]]:
+    """Return what `truth` should be, from the facts."""
+    facts = rows(engine, "select source_account, count(*), sum(payment_amount) from marts.order_facts group by 1")
+    return {scope: (count, payment) for scope, count, payment in facts}
 
 
 def truth(sandbox: RunningSandbox, *, without: str) -> dict[str, tuple[int, Decimal]]:
