@@ -4,6 +4,7 @@ They carry no secret in their configuration. Credentials are read from the accou
 needs them, so nothing of them can appear in the UI, in run config or in events.
 """
 
+import contextlib
 from collections.abc import Collection
 from enum import Enum
 from functools import cached_property
@@ -20,6 +21,7 @@ from order_assets.defs.abandoned import be_present
 from order_assets.defs.connections import keep_connections
 from order_assets.defs.partitions import ACCOUNTS
 from order_assets.settings import Settings, SourceSystem
+from order_assets.warehouse.engine import WarehouseError
 from order_assets.warehouse.presence import Presence
 
 
@@ -67,7 +69,8 @@ class WarehouseResource(dg.ConfigurableResource[None]):
         """Keep the process's connections to Dagster's storage open during the run, and let it be seen at work."""
         if context.instance is not None and context.run is not None:  # sensors have a short-lived instance each
             keep_connections(context.instance)
-            self._present = be_present(context.instance, self.engine, context.run.run_id)
+            with contextlib.suppress(WarehouseError):  # the step is about to say so, in its own name
+                self._present = be_present(context.instance, self.engine, context.run.run_id)
 
     def teardown_after_execution(self, context: dg.InitResourceContext) -> None:
         """Close the connections."""

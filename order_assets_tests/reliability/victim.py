@@ -118,7 +118,7 @@ class Victim:
 
     def printed(self) -> str:
         """Return what it wrote, both streams together."""
-        return self.output.read_text(encoding="utf-8")
+        return self.output.read_text(encoding="utf-8") if self.output.exists() else "nothing: it never began"
 
 
 _LONG = 300.0  # far more than anything here takes, on any machine
