@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 from collections import Counter
 from collections.abc import Mapping
 from concurrent.futures import ThreadPoolExecutor
@@ -10,10 +9,9 @@ from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
 from typing import Any
 
-import psycopg
 import pytest
 
-from order_assets.crawl import explain, facts
+from order_assets.crawl import facts
 from order_assets.sandbox.testing import RunningSandbox
 from order_assets.warehouse import load
 from order_assets.warehouse.load import LoadCounts
@@ -44,12 +42,13 @@ def _versions(installation: Installation) -> dict[str, str]:
     }
 
 
-def _crawl_and_load(installation: Installation, *only: str, run_id: str = "run-2") -> LoadCounts:
+def crawl_and_load(installation: Installation, *only: str, run_id: str = "run-2") -> LoadCounts:
+    """Crawl all, or only some, and load what came."""
     installation.crawl(only or None, run_id=run_id)
     return installation.load(run_id)
 
 
-def _scalev(sandbox: RunningSandbox) -> str:
+def longest_scalev(sandbox: RunningSandbox) -> str:
     """Return the account with the longest Scalev history; orders of every status are in it."""
     return sandbox.world.stores[0].customers[1].account
 
@@ -58,7 +57,8 @@ def _order(sandbox: RunningSandbox, account: str, status: str) -> Mapping[str, A
     return next(order for order in sandbox.world.orders(account) if order["status"] == status)
 
 
-def _fact(installation: Installation, order_id: str) -> dict[str, Any]:
+def fact_of(installation: Installation, order_id: str) -> dict[str, Any]:
+    """Return the row of an order by its id at the source."""
     (row,) = installation.rows("select * from marts.order_facts where source_order_id = :id", id=order_id)
     return dict(row)
 
@@ -105,10 +105,10 @@ def test_the_facts_are_the_worlds_truth(installation: Installation, sandbox: Run
 
 def test_a_second_load_changes_nothing(installation: Installation) -> None:
     """Without it, every refresh would rewrite the facts and restate every month."""
-    _crawl_and_load(installation, run_id="run-1")
+    crawl_and_load(installation, run_id="run-1")
     before = _versions(installation)
     assert installation.load() == LoadCounts(), "nothing is pending"
-    assert _crawl_and_load(installation) == LoadCounts(), "pages that did not change are not even read"
+    assert crawl_and_load(installation) == LoadCounts(), "pages that did not change are not even read"
     assert _versions(installation) == before
     crawls = installation.rows(
         "select orders_new, orders_changed, loaded_at is not null as loaded from ops.crawls where run_id = 'run-2'"
@@ -141,21 +141,21 @@ def test_a_change_that_is_taken_back_is_followed(
     account = sandbox.world.members[0].account
     order = sandbox.world.orders(account)[0]
     code, amount = order["orderCode"], order["paymentAmount"]
-    _crawl_and_load(installation, account, run_id="run-1")
+    crawl_and_load(installation, account, run_id="run-1")
     for value in ("1.00", amount):
         sandbox.world.change_order(account, code, {"paymentAmount": value})
         installation.crawl((account,), run_id="run-2")
         if load_each:
             installation.load("run-2")
-            assert _fact(installation, code)["payment_amount"] == Decimal(value)
+            assert fact_of(installation, code)["payment_amount"] == Decimal(value)
     installation.load("run-2")
-    assert _fact(installation, code)["payment_amount"] == Decimal(amount)
+    assert fact_of(installation, code)["payment_amount"] == Decimal(amount)
 
 
 def test_one_changed_order_is_one_written_row(installation: Installation, sandbox: RunningSandbox) -> None:
     """Without it, one payment could rewrite a customer's history, or restate months it has nothing to do with."""
-    account = _scalev(sandbox)
-    _crawl_and_load(installation, run_id="run-1")
+    account = longest_scalev(sandbox)
+    crawl_and_load(installation, run_id="run-1")
     before = _versions(installation)
     order = _order(sandbox, account, "pending")
     sandbox.world.change_order(
@@ -163,9 +163,9 @@ def test_one_changed_order_is_one_written_row(installation: Installation, sandbo
         order["order_id"],
         {"notes": "personal", "gross_revenue": "1.00", "last_updated_at": "2026-11-01T00:00:00Z"},
     )
-    counts = _crawl_and_load(installation)
+    counts = crawl_and_load(installation)
     after = _versions(installation)
-    changed = _fact(installation, order["order_id"])
+    changed = fact_of(installation, order["order_id"])
     assert {key for key in after if after[key] != before[key]} == {changed["order_key"]}
     assert (changed["payment_amount"], changed["run_id"]) == (Decimal(1), "run-2")
     assert (counts.orders_changed, counts.orders_new) == (1, 0)
@@ -181,23 +181,23 @@ def test_an_order_that_comes_beside_a_changed_one_has_all_that_belongs_to_it(
     installation: Installation, sandbox: RunningSandbox
 ) -> None:
     """Without it, replacing the status history of the one could take that of the other along."""
-    account = _scalev(sandbox)
-    _crawl_and_load(installation, account, run_id="run-1")
+    account = longest_scalev(sandbox)
+    crawl_and_load(installation, account, run_id="run-1")
     changed = _order(sandbox, account, "pending")["order_id"]
     moment = datetime(2026, 11, 1, tzinfo=UTC)
     sandbox.world.change_status(account, changed, "confirmed", moment)
     new = sandbox.world.add_order(account, moment)["order_id"]
-    counts = _crawl_and_load(installation, account)
+    counts = crawl_and_load(installation, account)
     assert (counts.orders_new, counts.orders_changed) == (1, 1)
     by_order = "select order_key from marts.{} group by 1".format
-    keys = {_fact(installation, code)["order_key"] for code in (new, changed)}
+    keys = {fact_of(installation, code)["order_key"] for code in (new, changed)}
     for table in ("order_status_events", "order_line_facts", "order_lifecycle"):
         assert keys <= {row["order_key"] for row in installation.rows(by_order(table))}, table
 
 
 def test_a_discount_that_changes_replaces_the_old_ones(installation: Installation, sandbox: RunningSandbox) -> None:
     """Without it, discounts by kind would keep what an order no longer has, or miss what it got."""
-    account = _scalev(sandbox)
+    account = longest_scalev(sandbox)
     order = next(order for order in sandbox.world.orders(account) if order["gross_revenue"])
     code = order["order_id"]
     base = {"product_price": "1000", "shipping_cost": "100", "other_income": "0", "gross_revenue": "900"}
@@ -214,10 +214,10 @@ def test_a_discount_that_changes_replaces_the_old_ones(installation: Installatio
         amounts = {kind: step.get(kind, "0") for kind in kinds}
         stamp = {"last_updated_at": f"2026-11-0{number + 1}T00:00:00Z"}
         sandbox.world.change_order(account, code, base | amounts | stamp)
-        _crawl_and_load(installation, account)
+        crawl_and_load(installation, account)
         rows = installation.rows(
             "select discount_kind, amount from marts.discount_facts where order_key = :key",
-            key=_fact(installation, code)["order_key"],
+            key=fact_of(installation, code)["order_key"],
         )
         assert {row["discount_kind"]: row["amount"] for row in rows} == {
             names[kind]: Decimal(amount) for kind, amount in step.items()
@@ -226,20 +226,20 @@ def test_a_discount_that_changes_replaces_the_old_ones(installation: Installatio
 
 def test_an_order_that_moves_touches_both_months(installation: Installation, sandbox: RunningSandbox) -> None:
     """Without it, the month that an order left would keep its money."""
-    account = _scalev(sandbox)
-    _crawl_and_load(installation, account, run_id="run-1")
+    account = longest_scalev(sandbox)
+    crawl_and_load(installation, account, run_id="run-1")
     order = _order(sandbox, account, "draft")
     sandbox.world.change_order(
         account, order["order_id"], {"created_at": "2025-01-31T18:00:00Z", "last_updated_at": "2026-11-01T00:00:00Z"}
     )
-    counts = _crawl_and_load(installation, account)
+    counts = crawl_and_load(installation, account)
     assert counts.months == {_month(order["created_at"]), date(2025, 2, 1)}, "Jakarta is already in February"
 
 
 def test_a_late_earlier_order_renumbers_the_later_ones(installation: Installation, sandbox: RunningSandbox) -> None:
     """Without it, two orders of a customer would both count as the first."""
     account = sandbox.world.members[1].account
-    _crawl_and_load(installation, account, run_id="run-1")
+    crawl_and_load(installation, account, run_id="run-1")
     query = (
         "select customer_order_seq as seq, order_date from marts.order_facts"
         " where source_system = 'ktsp' order by ordered_at, source_order_id"
@@ -247,7 +247,7 @@ def test_a_late_earlier_order_renumbers_the_later_ones(installation: Installatio
     before = installation.rows(query)
     early = datetime(2024, 3, 5, tzinfo=UTC)
     sandbox.world.add_order(account, early)
-    counts = _crawl_and_load(installation, account)
+    counts = crawl_and_load(installation, account)
     after = installation.rows(query)
     assert [row["seq"] for row in before] == list(range(1, len(before) + 1))
     assert [row["seq"] for row in after] == list(range(1, len(before) + 2))
@@ -258,31 +258,31 @@ def test_a_late_earlier_order_renumbers_the_later_ones(installation: Installatio
 
 def test_an_order_that_no_longer_counts_leaves_the_ranks(installation: Installation, sandbox: RunningSandbox) -> None:
     """Without it, a returned first order would hide the customer's real first."""
-    account = _scalev(sandbox)
-    _crawl_and_load(installation, account, run_id="run-1")
+    account = longest_scalev(sandbox)
+    crawl_and_load(installation, account, run_id="run-1")
     ranked = (
         "select source_order_id from marts.order_facts where customer_order_seq is not null order by customer_order_seq"
     )
     before = [row["source_order_id"] for row in installation.rows(ranked)]
     sandbox.world.change_status(account, before[0], "canceled", datetime(2026, 11, 2, tzinfo=UTC))
-    _crawl_and_load(installation, account)
+    crawl_and_load(installation, account)
     assert [row["source_order_id"] for row in installation.rows(ranked)] == before[1:]
-    assert _fact(installation, before[0])["customer_order_seq"] is None
+    assert fact_of(installation, before[0])["customer_order_seq"] is None
 
 
 def test_an_older_payload_is_ignored(installation: Installation, sandbox: RunningSandbox) -> None:
     """Without it, a late answer of a slow server would undo a newer status."""
-    account = _scalev(sandbox)
+    account = longest_scalev(sandbox)
     order = _order(sandbox, account, "pending")
     change = {"status": "confirmed", "last_updated_at": "2026-11-02T00:00:00Z"}
     sandbox.world.change_order(account, order["order_id"], change)
-    _crawl_and_load(installation, account, run_id="run-1")
+    crawl_and_load(installation, account, run_id="run-1")
     stale = {"status": "canceled", "last_updated_at": "2026-11-01T00:00:00Z"}
     sandbox.world.change_order(account, order["order_id"], stale)
-    counts = _crawl_and_load(installation, account)
+    counts = crawl_and_load(installation, account)
     assert (counts.stale_payloads, counts.orders_changed, counts.months) == (1, 0, frozenset())
     assert counts.orders_unchanged == 24, "the others of the page that differs"
-    assert _fact(installation, order["order_id"])["source_status"] == "confirmed"
+    assert fact_of(installation, order["order_id"])["source_status"] == "confirmed"
 
 
 @pytest.mark.parametrize("stamp", ["2026-10-01T00:00:00Z", None])
@@ -290,23 +290,23 @@ def test_the_same_clock_with_another_payload_is_a_change(
     stamp: str | None, installation: Installation, sandbox: RunningSandbox
 ) -> None:
     """Without it, an edit that the source does not date would never reach the facts."""
-    account = _scalev(sandbox)
+    account = longest_scalev(sandbox)
     order = _order(sandbox, account, "pending")
     sandbox.world.change_order(account, order["order_id"], {"last_updated_at": stamp})
-    _crawl_and_load(installation, account, run_id="run-1")
+    crawl_and_load(installation, account, run_id="run-1")
     sandbox.world.change_order(account, order["order_id"], {"other_income_name": "Biaya Baru"})
-    counts = _crawl_and_load(installation, account)
+    counts = crawl_and_load(installation, account)
     assert counts.orders_changed == 1
-    assert _fact(installation, order["order_id"])["other_income_name"] == "Biaya Baru"
+    assert fact_of(installation, order["order_id"])["other_income_name"] == "Biaya Baru"
 
 
 def test_personal_data_is_no_change(installation: Installation, sandbox: RunningSandbox) -> None:
     """Without it, a new phone number would restate months."""
-    account = _scalev(sandbox)
-    _crawl_and_load(installation, account, run_id="run-1")
+    account = longest_scalev(sandbox)
+    crawl_and_load(installation, account, run_id="run-1")
     order = sandbox.world.orders(account)[0]
     sandbox.world.change_order(account, order["order_id"], {"notes": "ring twice", "secret_slug": "new"})
-    counts = _crawl_and_load(installation, account)
+    counts = crawl_and_load(installation, account)
     assert (counts.orders_changed, counts.orders_unchanged) == (0, 25), "only the page that differs is looked at"
 
 
@@ -332,7 +332,7 @@ def test_an_order_of_two_members_stays_with_the_first(
             if together == "in two loads":
                 installation.load()
         installation.load()
-        fact = _fact(installation, code)
+        fact = fact_of(installation, code)
         owner = installation.rows("select customer_key from ops.accounts where partition_key = :key", key=first)
         assert fact["customer_key"] == owner[0]["customer_key"]
         assert fact["anomaly_codes"] == ["member_conflict"]
@@ -343,12 +343,12 @@ def test_an_order_of_two_members_stays_with_the_first(
 def test_a_change_by_the_owner_keeps_the_conflict_flag(installation: Installation, sandbox: RunningSandbox) -> None:
     """Without it, the check that every page is in the facts would fail until the other member is crawled again."""
     first, second, code = _share_an_order(sandbox)
-    _crawl_and_load(installation, first, run_id="run-1")
-    _crawl_and_load(installation, second, run_id="run-1")
+    crawl_and_load(installation, first, run_id="run-1")
+    crawl_and_load(installation, second, run_id="run-1")
     sandbox.world.change_order(first, code, {"storeNameEn": "Renamed", "storeCode": "NEW1"})
-    counts = _crawl_and_load(installation, first)
+    counts = crawl_and_load(installation, first)
     assert counts.orders_changed == 1
-    fact = _fact(installation, code)
+    fact = fact_of(installation, code)
     assert (fact["store_key"], fact["anomaly_codes"]) == ("ktsp|NEW1", ["member_conflict"])
 
 
@@ -385,123 +385,21 @@ def test_batches_do_not_change_the_result(installation: Installation, monkeypatc
     assert _contents(installation) == expected
 
 
-def test_good_pages_of_an_incomplete_crawl_count(installation: Installation, sandbox: RunningSandbox) -> None:
-    """Without it, one bad page would hide a year of orders."""
-    account = _scalev(sandbox)
-    sandbox.set_fault(account, "bad_json:from_page=1")
-    counts = _crawl_and_load(installation, account)
-    assert counts.orders_new == 25
-    crawls = installation.rows("select status, orders_new, loaded_at is not null as loaded from ops.crawls")
-    assert [dict(row) for row in crawls] == [{"status": "incomplete", "orders_new": 25, "loaded": True}]
-
-
-def test_a_running_crawl_is_left_alone(installation: Installation, sandbox: RunningSandbox) -> None:
-    """Without it, half an account could be loaded while it is being fetched."""
-    account = _scalev(sandbox)
-    installation.crawl([account])
-    installation.do("update ops.crawls set status = 'running'")
-    assert installation.load() == LoadCounts()
-
-
-def test_odd_orders_do_not_cost_the_others(installation: Installation, sandbox: RunningSandbox) -> None:
-    """Without it, one absurd order would stop the load of every account."""
-    account = _scalev(sandbox)
-    odd: list[dict[str, Any]] = [
-        {"orderlines": "none", "customer": 5, "store": [], "status_history": {}},
-        {"gross_revenue": "1,000.00"},
-        {"product_price": "99999999999999999.99"},
-        {"shipping_cost": "9999999999999999", "other_income": "9999999999999999"},
-        {"status": {"deep": 1}, "created_at": "0026-01-01T00:00:00Z", "last_updated_at": 7},
-        {"discount_code_code": 'a"b,c\n\\N\\.\u202e\u0000', "other_income_name": "\\.\n" * 3},
-        {"total_quantity": 10**30, "total_weight": 10**30},
-        {"total_weight": "99999999999.9999"},
-        {"currency": "X", "discount_rate": ["5"], "is_dropshipping": "yes"},
-    ]
-    orders = sandbox.world.orders(account)[: len(odd)]
-    for order, changes in zip(orders, odd, strict=True):
-        sandbox.world.change_order(account, order["order_id"], changes)
-    installation.crawl()
-    counts = installation.load()
-    assert counts.orders_new == sum(len(sandbox.world.orders(key)) for key in sandbox.world.accounts)
-    kept = [_fact(installation, order["order_id"]) for order in orders]
-    assert [row["is_money_reportable"] for row in kept[1:4]] == [False, False, False]
-
-
-def test_a_page_that_cannot_be_loaded_costs_only_its_account(
-    installation: Installation, sandbox: RunningSandbox
-) -> None:
-    """Without it, one spoiled page would stop the facts of everybody, at every load from then on."""
-    account = _scalev(sandbox)
-    installation.crawl()
-    installation.do(
-        "update raw.order_pages set body = 'spoiled' where crawl_id in"
-        " (select crawl_id from ops.crawls where partition_key = :key and loaded_at is null)",
-        key=account,
-    )
-    counts = installation.load()
-    assert counts.orders_new == sum(len(sandbox.world.orders(a)) for a in sandbox.world.accounts if a != account)
-    assert installation.load() == LoadCounts(), "it is not tried again for ever"
-    unloaded = installation.rows("select partition_key, reason, reason_words from ops.crawls where status = 'failed'")
-    assert [(row["partition_key"], row["reason"]) for row in unloaded] == [(account, "bad_envelope")]
-    assert "could not be loaded" in unloaded[0]["reason_words"]
-
-
-@pytest.mark.parametrize(
-    ("error", "is_of_it"),
-    [
-        (psycopg.errors.DiskFull(), True),
-        (psycopg.errors.AdminShutdown(), True),
-        (psycopg.OperationalError("the connection is lost"), True),
-        (psycopg.errors.NumericValueOutOfRange(), False),
-        (ValueError(), False),
-    ],
-)
-def test_a_server_that_fails_in_a_copy_fails_the_load(error: Exception, *, is_of_it: bool) -> None:
-    """Without it, a full disk would be taken for bad pages, and one account after the other given up."""
-    assert facts.is_of_the_database(error) is is_of_it
-
-
-def test_an_order_with_an_endless_id_is_an_order_like_any_other(
-    installation: Installation, sandbox: RunningSandbox
-) -> None:
-    """Without it, no index could hold it and its account would load nothing; or be called deleted weekly."""
-    endless = "".join(hashlib.sha256(bytes([n])).hexdigest() for n in range(128))
-    scalev, ktsp = _scalev(sandbox), sandbox.world.members[0].account
-    for account, field in ((scalev, "order_id"), (ktsp, "orderCode")):
-        for end in "ab":
-            sandbox.world.change_order(account, sandbox.world.orders(account)[0][field], {field: endless + end})
-            sandbox.world.add_order(account)
-    orders = sum(len(sandbox.world.orders(account)) for account in (scalev, ktsp))
-    for run_id in ("run-1", "run-2"):
-        installation.crawl((scalev, ktsp), run_id=run_id)
-        installation.load(run_id)
-    crawls = installation.rows(
-        "select status, reason, orders_new, orders_changed from ops.crawls where run_id = 'run-2'"
-    )
-    assert crawls == [{"status": "complete", "reason": "ok", "orders_new": 0, "orders_changed": 0}] * 2
-    facts = installation.rows("select source_order_id, is_deleted_at_source from marts.order_facts")
-    assert len(facts) == orders
-    assert not any(row["is_deleted_at_source"] for row in facts)
-    assert len({row["source_order_id"] for row in facts if row["source_order_id"].startswith(endless[:100])}) == 2
-    with installation.engine.connect() as connection:
-        assert [len(explain.find(connection, endless + end)) for end in "ab"] == [2, 2]
-
-
 def test_an_order_without_customer_is_adopted_when_the_customer_is_known(
     installation: Installation, sandbox: RunningSandbox
 ) -> None:
     """Without it, who arrives first would decide whether a customer counts as two, and their orders twice as new."""
-    account = _scalev(sandbox)
+    account = longest_scalev(sandbox)
     named = {order["order_id"]: order["customer"] for order in sandbox.world.orders(account)}
     for code in named:
         sandbox.world.change_order(account, code, {"customer": None})
-    _crawl_and_load(installation, account, run_id="run-1")
+    crawl_and_load(installation, account, run_id="run-1")
     customers = "select count(distinct customer_key) as n from marts.order_facts"
     assert installation.rows(customers) == [{"n": 1}]
     newest = next(iter(named))
     change = {"customer": named[newest] or {"id": 1}, "last_updated_at": "2026-11-01T00:00:00Z"}
     sandbox.world.change_order(account, newest, change)
-    counts = _crawl_and_load(installation, account)
+    counts = crawl_and_load(installation, account)
     assert installation.rows(customers) == [{"n": 1}], "all of them belong to the customer that one of them names"
     assert len(counts.months) > 1, "the months of the adopted orders are recomputed"
     first = "select count(*) as n from marts.order_facts where customer_order_seq = 1"
@@ -520,27 +418,7 @@ def test_an_older_look_never_undoes_a_newer_one(installation: Installation, sand
     installation.load()
     installation.do("update ops.crawls set loaded_at = null where run_id = 'slow'")
     installation.load()
-    assert _fact(installation, code)["payment_amount"] == Decimal(1)
+    assert fact_of(installation, code)["payment_amount"] == Decimal(1)
     sandbox.world.change_order(account, code, {"paymentAmount": amount})
-    _crawl_and_load(installation, account)
-    assert _fact(installation, code)["payment_amount"] == Decimal(amount)
-
-
-def test_pages_without_their_key_are_gone(installation: Installation, sandbox: RunningSandbox) -> None:
-    """Without it, forgetting a person would leave pages that can still be loaded."""
-    installation.crawl([_scalev(sandbox)])
-    installation.do("delete from ops.page_keys")
-    assert installation.load() == LoadCounts()
-
-
-def test_pages_under_a_lost_key_say_so(
-    installation: Installation, sandbox: RunningSandbox, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """Without it, a lost key would look like a history without orders."""
-    installation.crawl([_scalev(sandbox)])
-    monkeypatch.setenv("ORDER_ASSETS_ENCRYPTION_KEY", "b" * 43 + "=")
-    other = Installation.of(installation.engine, sandbox)
-    assert other.load() == LoadCounts()
-    (crawl,) = installation.rows("select status, reason, reason_words from ops.crawls")
-    assert (crawl["status"], crawl["reason"]) == ("failed", "bad_envelope")
-    assert "DecryptionError" in crawl["reason_words"]
+    crawl_and_load(installation, account)
+    assert fact_of(installation, code)["payment_amount"] == Decimal(amount)

@@ -10,7 +10,6 @@ what an undisturbed run leaves.
 from __future__ import annotations
 
 import argparse
-import functools
 import json
 import os
 import random
@@ -84,10 +83,7 @@ class Daemons:
     base: str
     places: dict[str, int] = field(default_factory=dict)
     told: Counter[str] = field(default_factory=Counter)
-
-    @functools.cached_property
-    def _expected(self) -> dict[date, Truth]:
-        return {}
+    _expected: dict[date, Truth] = field(default_factory=dict)
 
     def expected(self, as_of: date) -> Truth:
         """Return what `order-assets run` makes of it; ages are taken at this date."""
@@ -151,11 +147,7 @@ class Daemons:
         try:
             with self.scene.engine(database) as engine:
                 is_done = self._wait(lambda: not _undone(engine) or last.is_over(0))
-                complaints = _undone(engine)
-                with engine.connect() as connection:
-                    as_of = connection.execute(
-                        sa.text("select max(as_of_date) from ops.summarised_tables")
-                    ).scalar_one()
+                complaints, as_of = _undone(engine), _as_of(engine)
             last.stop()
             code = last.exit_code()
         finally:
