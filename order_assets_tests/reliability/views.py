@@ -101,6 +101,9 @@ NO_LONGER_DUE = {
     """,
     "backfills": "select count(*) from dagster.bulk_actions where status not like 'COMPLETED%'",
     "runs": LEFT_OVER["runs that did not end"],
+    "what may follow a run, since sensors look twice a minute": """
+        select exists (select from dagster.runs where end_time > extract(epoch from now()) - 40)
+    """,
     "runs that are to be tried again": """
         select count(*) from dagster.run_tags as t
         where t.key = 'dagster/will_retry' and t.value = 'true' and not exists (
