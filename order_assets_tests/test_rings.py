@@ -34,7 +34,7 @@ def _rule(may_import: str, foreign: str, *, is_pure: bool = False) -> Rule:
 _HTTP = "httpx httpx_aiohttp aiohttp requests urllib http"
 _DAGSTER = "dagster dagster_postgres"
 _DATABASE = "sqlalchemy psycopg psycopg2 alembic"
-EVERYTHING = "accounts_file clients domain warehouse crawl settings report runtime defs definitions cli"
+EVERYTHING = "accounts_file clients domain warehouse crawl settings report runtime memory defs definitions cli"
 RULES = {
     "clients": _rule("clients", f"{_DAGSTER} {_DATABASE} pandas pyarrow"),
     "domain": _rule("domain", f"{_DAGSTER} {_DATABASE} {_HTTP} socket subprocess pathlib os io", is_pure=True),
@@ -44,6 +44,7 @@ RULES = {
     "accounts_file": _rule("accounts_file", f"{_DAGSTER} {_DATABASE} {_HTTP} pandas"),
     "settings": _rule("accounts_file settings", f"{_DAGSTER} {_DATABASE} {_HTTP} pandas"),
     "report": _rule("report domain warehouse accounts_file settings", _DAGSTER),
+    "memory": _rule("memory", f"{_DAGSTER} {_DATABASE} {_HTTP} pandas pyarrow"),
     "runtime": _rule("clients domain warehouse crawl accounts_file settings sandbox runtime", _DAGSTER),
     "defs": _rule(EVERYTHING, ""),
     "definitions": _rule(EVERYTHING, ""),

@@ -6,16 +6,15 @@ The derivation itself is in `domain`, the statements are in `warehouse.load`.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from concurrent.futures import Future, ThreadPoolExecutor
-from dataclasses import dataclass
+from concurrent.futures import Future
 from datetime import datetime
-from itertools import pairwise
 
 import psycopg
 import sqlalchemy as sa
 from sqlalchemy.dialects.postgresql import ARRAY
 
 from order_assets.clients.http import decode
+from order_assets.crawl.ahead import DerivedAhead, Fetched
 from order_assets.crawl.encryption import PageCipher, Vault
 from order_assets.domain import ktsp, scalev
 from order_assets.domain.pages import Frames, Page
@@ -23,25 +22,15 @@ from order_assets.domain.recognition import STATUS_MAP, Policy
 from order_assets.settings import Settings, SourceSystem
 from order_assets.warehouse.bodies import BODY, HOLDER, holds, is_kept
 from order_assets.warehouse.ledger_schema import accounts, crawls, order_pages, page_keys, vanished_orders
-from order_assets.warehouse.load import FactsLoad, LoadCounts, analyze_unknown
+from order_assets.warehouse.load import FactsLoad, LoadCounts, Prepared, analyze_unknown, prepare
 
 BATCH_ORDERS = 5_000  # orders per transaction: bounds memory, and is large enough for set-based work to pay
-_FRAME_ORDERS = 2_500
 _SERVER_TROUBLE = {"08", "25", "40", "42", "53", "55", "57", "58", "XX"}  # classes of SQLSTATE that no page can cause
 DERIVE: dict[SourceSystem, Callable[[Sequence[Page], Policy, str], Frames]] = {
     "scalev": scalev.derive,
     "ktsp": ktsp.derive,
 }
 """From the pages of a source to rows of the facts, with the policy and the key of the pseudonyms."""
-
-
-@dataclass(frozen=True, slots=True)
-class Fetched:
-    """A finished crawl with pages: whose it is, and how many orders its pages list."""
-
-    crawl_id: int
-    account: tuple[str, str]
-    items: int
 
 
 def policy_of(settings: Settings) -> Policy:
@@ -65,41 +54,28 @@ def load_pending(
     """Load every finished crawl that is not in the facts yet, oldest first; return what that did.
 
     Each batch is one transaction and holds whole crawls, so a reader never sees half an account. While the server
-    merges a batch, the next one is derived here.
+    merges a batch, the next ones are derived here.
     """
     vault = Vault(settings.keys.encryption)
     total = LoadCounts()
     with engine.connect() as connection:
         pending = fetched(connection, crawls.c.loaded_at.is_(None))
-    todo = list(batches(pending, BATCH_ORDERS))
-    known = {crawl.crawl_id: crawl for crawl in pending}
 
-    def derive(batch: Sequence[int]) -> list[Frames]:
+    def derive(batch: Sequence[int]) -> list[Prepared]:
         with engine.connect() as connection:
-            return list(frames_of(connection, batch, vault, settings))
+            return [prepare(frames) for frames in frames_of(connection, batch, vault, settings)]
 
-    def may_be_derived_beside(batch: Sequence[int], following: Sequence[int]) -> bool:
-        """Whether both fit in memory, and none of the following crawls builds on one of the batch."""
-        mine = {known[crawl_id].account for crawl_id in batch}
-        return sum(known[crawl_id].items for crawl_id in following) <= BATCH_ORDERS and not any(
-            known[crawl_id].account in mine for crawl_id in following
-        )
-
-    with ThreadPoolExecutor(max_workers=1, thread_name_prefix="derive") as ahead:
-        derived: Future[list[Frames]] | None = None
-        for batch, following in pairwise([*todo, []]):
-            frames, derived = derived, None
-            if following and may_be_derived_beside(batch, following):
-                derived = ahead.submit(derive, following)
+    todo = list(batches(pending, BATCH_ORDERS))
+    with DerivedAhead(derive, todo, {crawl.crawl_id: crawl for crawl in pending}, BATCH_ORDERS) as ahead:
+        for place, batch in enumerate(todo):
             try:
-                counts, was_alone = _load(engine, batch, vault, settings, run_id, frames)
+                counts, was_alone = _load(engine, batch, vault, settings, run_id, ahead.take(place))
             except Exception as error:
                 if is_of_the_database(error):
                     raise
                 counts, was_alone = _load_one_by_one(engine, batch, vault, settings, run_id), False
-            if derived is not None and not was_alone:
-                derived.cancel()
-                derived = None  # it may rest on crawls that could not be loaded after all
+            if not was_alone:
+                ahead.forget()
             total += counts
             on_batch(counts)
     if total.orders_new:
@@ -114,11 +90,11 @@ def _load(
     vault: Vault,
     settings: Settings,
     run_id: str,
-    derived: Future[list[Frames]] | None = None,
+    derived: Future[list[Prepared]] | None = None,
 ) -> tuple[LoadCounts, bool]:
     """Load a batch in one transaction; return what that did, and whether no other load had taken some of it.
 
-    `derived`: its frames, if they were derived ahead.
+    `derived`: its rows, if they were derived ahead.
     """
     with engine.begin() as connection:
         load = FactsLoad(connection)
@@ -128,8 +104,8 @@ def _load(
         def derive() -> Iterable[Frames]:
             return frames_of(connection, waiting, vault, settings)
 
-        for frames in derived.result() if derived is not None and is_alone else derive():
-            load.add(frames)
+        for prepared in derived.result() if derived is not None and is_alone else map(prepare, derive()):
+            load.add(prepared)
         return load.merge(waiting, run_id, derive), is_alone
 
 
@@ -229,7 +205,7 @@ def frames_of(
         for page, items in _pages(connection, batch, source_system, vault, since):
             held.append(page)
             orders += items
-            if orders >= _FRAME_ORDERS:
+            if orders >= BATCH_ORDERS:
                 yield derive(held, policy, hmac_key)
                 held, orders = [], 0
         if held:

@@ -161,7 +161,7 @@ def _load(
         with connection.begin_nested():
             merging = load.FactsLoad(connection, is_replay=True)
             for frames in facts.frames_of(connection, batch, vault, settings, since):
-                merging.add(frames)
+                merging.add(load.prepare(frames))
             merging.merge(batch, run_id, lambda: facts.frames_of(connection, batch, vault, settings, since))
             rebuild.drop_stages(connection)
     except Exception as error:

@@ -20,6 +20,8 @@ DATE = pd.ArrowDtype(pa.date32())
 INSTANT = pd.ArrowDtype(pa.timestamp("us", "UTC"))  # aware UTC, microseconds, as PostgreSQL keeps it
 MONEY = pd.ArrowDtype(pa.decimal128(20, 4))  # like numeric(20,4)
 
+pa.set_memory_pool(pa.system_memory_pool())  # the others keep what large frames held; this one is as fast here
+
 LONGEST_KEY = 200  # characters; an index of PostgreSQL holds 2,700 bytes, in all of its columns
 INT4_MAX = 2**31 - 1
 INT8_MAX = 2**63 - 1

@@ -6,23 +6,22 @@ that do not differ are not written, so loading the same pages twice changes noth
 
 from __future__ import annotations
 
-import io
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from collections.abc import Set as AbstractSet
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import date
+from itertools import chain
 from typing import Any
 
 import pandas as pd
-import pyarrow as pa
-import pyarrow.csv
 import sqlalchemy as sa
 from sqlalchemy.dialects.postgresql import insert
 
 from order_assets.domain.pages import Frames
 from order_assets.warehouse import fact_schema, ledger_schema, restatements, schema
+from order_assets.warehouse.copying import copy_all, rendered, send
 from order_assets.warehouse.sql import statement
 
 _LOAD_LOCK = 7_205_102  # any number; the same for all loads
@@ -102,6 +101,32 @@ CHANGED_ORDERS = sa.Table(
 """The orders that a load wrote, with the version that was written, if it is one of its pages."""
 
 
+@dataclass(frozen=True, slots=True)
+class Prepared:
+    """Frames as a load takes them, so that another thread can make them ready.
+
+    `orders`: how many rows of orders; `staged`: what is staged, as text for COPY; `parts`: the frames without their
+    orders; `unknown`: counts of `Frames.unknown` by source system, field and value.
+    """
+
+    orders: int
+    staged: tuple[tuple[sa.Table, memoryview], ...]
+    parts: Frames
+    unknown: Counter[tuple[str, str, str]]
+
+
+def prepare(frames: Frames) -> Prepared:
+    """Make frames ready for `FactsLoad.add`; needs no connection."""
+    staged = ((STAGE_ORDERS, frames.orders), (STAGE_STORES, frames.stores), (STAGE_CUSTOMERS, frames.customers))
+    system = str(frames.orders["source_system"].iloc[0]) if len(frames.orders) else ""
+    return Prepared(
+        orders=len(frames.orders),
+        staged=tuple((table, rendered(table, frame)) for table, frame in staged),
+        parts=replace(frames, orders=frames.orders.iloc[:0]),
+        unknown=Counter({(system, *what): count for what, count in frames.unknown.items()}),
+    )
+
+
 class FactsLoad:
     """One load: `add` any number of frames, then `merge` once. The connection's transaction is the caller's."""
 
@@ -120,23 +145,19 @@ class FactsLoad:
         for table in (STAGE_ORDERS, STAGE_EVENTS, STAGE_STORES, STAGE_CUSTOMERS):
             table.create(connection)
 
-    def add(self, frames: Frames) -> None:
+    def add(self, prepared: Prepared) -> None:
         """Stage the orders and the dimensions; what belongs to an order is held until it is known which are written.
 
         Of very many orders it is not held: then `merge` asks for the frames again.
         """
-        self._staged += len(frames.orders)
+        self._staged += prepared.orders
         if self._staged > _HELD_ORDERS:
             self._held = None
         if self._held is not None:
-            self._held.append(frames)
-        if len(frames.orders):
-            system = str(frames.orders["source_system"].iloc[0])
-            for (field, value), count in frames.unknown.items():
-                self._unknown[system, field, value] += count
-        copy(self._connection, STAGE_ORDERS, frames.orders)
-        copy(self._connection, STAGE_STORES, frames.stores)
-        copy(self._connection, STAGE_CUSTOMERS, frames.customers)
+            self._held.append(prepared.parts)
+        self._unknown.update(prepared.unknown)
+        for table, text in prepared.staged:
+            send(self._connection, table, text)
 
     def merge(
         self, crawl_ids: Sequence[int], run_id: str, again: Callable[[], Iterable[Frames]] | None = None
@@ -199,15 +220,17 @@ class FactsLoad:
                 of_known = sa.and_(table.c.order_key == CHANGED_ORDERS.c.order_key, ~CHANGED_ORDERS.c.is_new)
                 connection.execute(sa.delete(table).where(of_known))
         complete = len(written) == self._staged  # each row of the stage was written
-        for frames in held:
+        news = written.drop(before.index)
+
+        def parts(frames: Frames) -> Iterator[tuple[sa.Table, pd.DataFrame]]:
             for table, frame_of in _OF_ORDERS:
-                copy(connection, table, frame_of(frames) if complete else _of(frame_of(frames), written))
+                yield table, frame_of(frames) if complete else _of(frame_of(frames), written)
             if len(before):
-                copy(connection, STAGE_EVENTS, _of(frames.events, before))
-                copy(connection, fact_schema.order_status_events, _of(frames.events, written.drop(before.index)))
-            else:
-                events = frames.events if complete else _of(frames.events, written)
-                copy(connection, fact_schema.order_status_events, events)
+                yield STAGE_EVENTS, _of(frames.events, before)
+            events = frames.events if complete and not len(before) else _of(frames.events, news)
+            yield fact_schema.order_status_events, events
+
+        copy_all(connection, chain.from_iterable(parts(frames) for frames in held))
         self._held = None
         if len(before):
             connection.execute(sa.text("analyze stage_events"))
@@ -267,27 +290,6 @@ def analyze_unknown(connection: sa.Connection) -> None:
     if unknown:
         connection.execute(sa.text(f"set local default_statistics_target = {_SAMPLE}"))
         connection.execute(sa.text(f"analyze {', '.join(unknown)}"))
-
-
-def copy(connection: sa.Connection, table: sa.Table, frame: pd.DataFrame) -> None:
-    """COPY a frame with Arrow columns into a table, exactly: decimals and instants travel as text.
-
-    Columns of type array must already be PostgreSQL array literals.
-    """
-    if frame.empty:
-        return
-    names = [column.name for column in table.columns]
-    buffer = io.BytesIO()
-    # One chunk per column: for an empty chunk, as pandas.concat leaves them, write_csv repeats stale bytes.
-    arrow_table = pa.Table.from_pandas(frame[names], preserve_index=False).combine_chunks()
-    pyarrow.csv.write_csv(arrow_table, buffer, pyarrow.csv.WriteOptions(include_header=False))
-    preparer = connection.dialect.identifier_preparer
-    target = preparer.format_table(table)
-    columns = ", ".join(preparer.quote(name) for name in names)
-    raw = connection.connection.driver_connection
-    assert raw is not None  # noqa: S101 - an open SQLAlchemy connection has one
-    with raw.cursor() as cursor, cursor.copy(f"copy {target} ({columns}) from stdin (format csv)") as sink:
-        sink.write(buffer.getbuffer())
 
 
 @contextmanager

@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 from order_assets.domain import ktsp, scalev
 from order_assets.domain.pages import Frames
 from order_assets.domain.recognition import Policy
-from order_assets.warehouse.load import FactsLoad
+from order_assets.warehouse.load import FactsLoad, prepare
 from order_assets.warehouse.summaries import MONTHLY_TABLES, WHOLE_TABLES, stale_months, summarise, summarise_whole
 from order_assets_tests.factories import ktsp_order, ktsp_page, member_page, page, scalev_order, scalev_page
 from order_assets_tests.garbage.test_properties import KTSP_ORDERS, SCALEV_ORDERS
@@ -82,7 +82,7 @@ def _load_and_sum(engine: sa.Engine, frames: list[Frames]) -> None:
     with engine.connect() as connection, connection.begin() as transaction:
         load = FactsLoad(connection)
         for each in frames:
-            load.add(each)
+            load.add(prepare(each))
         load.merge([1, 2], "run")
         keys = {key for each in frames for key in each.orders["order_key"]}
         assert set(connection.execute(sa.text("select order_key from marts.order_facts")).scalars()) == keys

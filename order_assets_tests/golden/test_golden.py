@@ -16,7 +16,7 @@ from order_assets.domain import ktsp, scalev
 from order_assets.domain.pages import Page
 from order_assets.domain.recognition import Policy
 from order_assets.warehouse.ledger_schema import accounts, crawls
-from order_assets.warehouse.load import FactsLoad, LoadCounts
+from order_assets.warehouse.load import FactsLoad, LoadCounts, prepare
 from order_assets.warehouse.summaries import stale_months, summarise
 
 _HERE = Path(__file__).parent
@@ -113,8 +113,8 @@ def load_golden(engine: sa.Engine, run_id: str) -> LoadCounts:
         ids = record_crawls(connection)
         scalev_page, ktsp_page = golden_pages(ids)
         load = FactsLoad(connection)
-        load.add(scalev.derive([scalev_page], Policy(), key))
-        load.add(ktsp.derive([ktsp_page], Policy(), key))
+        load.add(prepare(scalev.derive([scalev_page], Policy(), key)))
+        load.add(prepare(ktsp.derive([ktsp_page], Policy(), key)))
         counts = load.merge(ids, run_id)
     for table in SUMMARIES:
         with engine.begin() as connection:
@@ -281,8 +281,8 @@ def test_no_orders_at_all(engine: sa.Engine) -> None:
         scalev_page, ktsp_page = golden_pages(ids)
         empty = json.dumps({"data": [], "has_next": False}).encode()
         load = FactsLoad(connection)
-        load.add(scalev.derive([_with(scalev_page, empty)], Policy(), "key"))
-        load.add(ktsp.derive([_with(ktsp_page, b'{"status": 1}')], Policy(), "key"))
+        load.add(prepare(scalev.derive([_with(scalev_page, empty)], Policy(), "key")))
+        load.add(prepare(ktsp.derive([_with(ktsp_page, b'{"status": 1}')], Policy(), "key")))
         assert load.merge(ids, "run-1") == LoadCounts()
 
 

@@ -14,7 +14,7 @@ from order_assets.domain import ktsp, scalev
 from order_assets.domain.pages import Page
 from order_assets.domain.recognition import Policy
 from order_assets.sandbox.world import World, WorldSpec
-from order_assets.warehouse.load import FactsLoad, LoadCounts
+from order_assets.warehouse.load import FactsLoad, LoadCounts, prepare
 from order_assets.warehouse.summaries import MONTHLY_TABLES, stale_months, summarise
 
 SPEC = WorldSpec(seed=3, stores=2, customers_per_store=4, members=4, orders_per_account=6)
@@ -32,7 +32,7 @@ def load_world(
         for derive, scope_is_ktsp in ((scalev.derive, False), (ktsp.derive, True)):
             mine = [page for page in pages if (page.source_account == "ktsp") is scope_is_ktsp]
             if mine:
-                load.add(derive(mine, Policy(), _HMAC_KEY))
+                load.add(prepare(derive(mine, Policy(), _HMAC_KEY)))
         return load.merge([page.crawl_id for page in pages], run_id)
 
 

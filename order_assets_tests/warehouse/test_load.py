@@ -17,7 +17,8 @@ from hypothesis import strategies as st
 from order_assets.domain import ktsp
 from order_assets.domain.columns import MONEY, TEXT, series
 from order_assets.sandbox.world import World
-from order_assets.warehouse.load import FactsLoad, copy
+from order_assets.warehouse.copying import copy_all
+from order_assets.warehouse.load import FactsLoad, prepare
 from order_assets_tests.warehouse.parts import SPEC, do, load_world, page_of, rows
 
 AWKWARD = [
@@ -36,8 +37,7 @@ def _round_trip(engine: sa.Engine, table: sa.Table, *frames: pd.DataFrame) -> li
     """Copy frames into a fresh table and read it back in the order of its first column."""
     with engine.begin() as connection:
         table.create(connection)
-        for frame in frames:
-            copy(connection, table, frame)
+        copy_all(connection, ((table, frame) for frame in frames))
         found = [tuple(row) for row in connection.execute(sa.select(table).order_by(table.c[0]))]
         table.drop(connection)
     return found
@@ -170,7 +170,7 @@ def test_a_load_that_fails_leaves_nothing(engine: sa.Engine) -> None:
     def load_wrong_money() -> None:
         with engine.begin() as connection:
             load = FactsLoad(connection)
-            load.add(frames)
+            load.add(prepare(frames))
             load.merge([1], "r")
 
     with pytest.raises(sa.exc.IntegrityError):

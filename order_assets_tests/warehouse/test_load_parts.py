@@ -10,7 +10,7 @@ import sqlalchemy as sa
 
 from order_assets.domain import scalev
 from order_assets.domain.recognition import Policy
-from order_assets.warehouse.load import FactsLoad
+from order_assets.warehouse.load import FactsLoad, prepare
 from order_assets_tests.factories import HMAC_KEY, page, scalev_line, scalev_order, scalev_page
 from order_assets_tests.warehouse.parts import do, rows
 
@@ -24,7 +24,7 @@ def load(engine: sa.Engine, *orders: dict[str, Any], policy: Policy | None = Non
     frames = scalev.derive([page(scalev_page(orders), crawl_id=crawl_id)], policy or Policy(), HMAC_KEY)
     with engine.begin() as connection:
         parts = FactsLoad(connection)
-        parts.add(frames)
+        parts.add(prepare(frames))
         parts.merge([crawl_id], f"run-{crawl_id}")
 
 

@@ -18,7 +18,7 @@ from order_assets.domain import ktsp, scalev
 from order_assets.domain.recognition import Policy
 from order_assets.sandbox.world import World, WorldSpec
 from order_assets.warehouse import schema
-from order_assets.warehouse.load import FactsLoad
+from order_assets.warehouse.load import FactsLoad, prepare
 from order_assets.warehouse.metrics_registry import REGISTRY
 from order_assets.warehouse.summaries import (
     MONTHLY_TABLES,
@@ -312,7 +312,7 @@ def _arrive(engine: sa.Engine, world: World, shuffle: Callable[[list[Any]], None
         derive = ktsp.derive if page.source_account == "ktsp" else scalev.derive
         with engine.begin() as connection:
             load = FactsLoad(connection)
-            load.add(derive([packet], Policy(), "test"))
+            load.add(prepare(derive([packet], Policy(), "test")))
             load.merge([crawl_id], f"run-{crawl_id}")
         if follow_each:
             follow(engine, f"run-{crawl_id}")

@@ -1,15 +1,19 @@
 """Facts and dimensions: one step, since they come from the same pages and change in the same transactions."""
 
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any
 
 import dagster as dg
 import sqlalchemy as sa
 
+from order_assets import memory
 from order_assets.crawl.facts import load_pending
 from order_assets.defs.marts.shown import shown
 from order_assets.defs.marts.tables import RAW_PAGES, mart, mart_spec, row_count
 from order_assets.defs.raw.order_pages import QUIET
 from order_assets.defs.resources import WarehouseResource
+from order_assets.warehouse.engine import STATEMENTS_AT_ONCE
 from order_assets.warehouse.ledger_schema import unknown_fields
 
 _NAMED = 20
@@ -27,24 +31,29 @@ TABLES = (
 @dg.multi_asset(name="facts", specs=[mart_spec(name, group="facts", deps=RAW_PAGES) for name in TABLES])
 def facts(context: dg.AssetExecutionContext, warehouse: WarehouseResource) -> Iterator[dg.MaterializeResult[None]]:
     """Load the pages of every finished crawl that is not in the facts yet; unchanged orders are not written."""
-    counts = load_pending(warehouse.engine, warehouse.settings, context.run.run_id)
+    counts = load_pending(
+        warehouse.engine, warehouse.settings, context.run.run_id, on_batch=lambda _counts: memory.give_back()
+    )
     context.log.info("%d orders are new, %d changed", counts.orders_new, counts.orders_changed)
-    with warehouse.engine.connect() as connection:
+    engine = warehouse.engine
+    with engine.connect() as connection:
         undocumented = connection.execute(sa.select(unknown_fields.c.field).distinct().limit(_NAMED)).scalars().all()
-        for name in TABLES:
-            yield dg.MaterializeResult(
-                asset_key=mart(name),
-                metadata={
-                    "dagster/row_count": row_count(connection, name),
-                    "orders new": counts.orders_new,
-                    "orders changed": counts.orders_changed,
-                    "orders sent again unchanged": counts.orders_unchanged,
-                    "stale payloads ignored": counts.stale_payloads,
-                    "undocumented fields (ops.unknown_fields)": ", ".join(sorted(undocumented)) or "none",
-                    "months touched": ", ".join(f"{month:%Y-%m}" for month in sorted(counts.months)) or "none",
-                    **shown(connection, name),
-                },
-            )
+    did = {
+        "orders new": counts.orders_new,
+        "orders changed": counts.orders_changed,
+        "orders sent again unchanged": counts.orders_unchanged,
+        "stale payloads ignored": counts.stale_payloads,
+        "undocumented fields (ops.unknown_fields)": ", ".join(sorted(undocumented)) or "none",
+        "months touched": ", ".join(f"{month:%Y-%m}" for month in sorted(counts.months)) or "none",
+    }
+
+    def look(name: str) -> dict[str, Any]:
+        with engine.connect() as connection:
+            return {"dagster/row_count": row_count(connection, name), **did, **shown(connection, name)}
+
+    with ThreadPoolExecutor(STATEMENTS_AT_ONCE) as threads:
+        for name, seen in zip(TABLES, threads.map(look, TABLES), strict=True):
+            yield dg.MaterializeResult(asset_key=mart(name), metadata=seen)
 
 
 load_facts = dg.define_asset_job(

@@ -5,7 +5,7 @@ are taken.
 """
 
 from collections.abc import Iterator
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import ThreadPoolExecutor, as_completed
 from datetime import UTC, date, datetime
 from typing import Any
 
@@ -19,6 +19,7 @@ from order_assets.defs.raw.order_pages import QUIET
 from order_assets.defs.resources import WarehouseResource
 from order_assets.warehouse import summaries
 from order_assets.warehouse.engine import STATEMENTS_AT_ONCE
+from order_assets.warehouse.load import analyze_unknown
 
 _LIFECYCLE, _DISCOUNTS, _LINES = "order_lifecycle", "discount_facts", "order_line_facts"
 _PLACES: dict[str, tuple[str, str | None]] = {
@@ -75,19 +76,24 @@ def monthly_summaries(
         with engine.begin() as connection:
             return summaries.summarise(connection, name, first, last, context.run.run_id)
 
-    with ThreadPoolExecutor(STATEMENTS_AT_ONCE) as threads:
-        work = {name: threads.submit(recompute, name) for name in in_turn}
-    errors = [done.exception() for done in work.values()]
-    with engine.connect() as connection:
-        for name, done in work.items():
-            if done.exception() is None:
-                # On the newest month alone: metadata of the result are stored once per month, for ever.
-                newest = context.partition_keys[-1]
-                context.add_asset_metadata(shown(connection, name), asset_key=mart(name), partition_key=newest)
-                counted = _counts(done.result(), row_count(connection, name))
-                yield dg.MaterializeResult(asset_key=mart(name), metadata=counted)
-    for error in filter(None, errors):
+    errors: list[BaseException] = []
+    with ThreadPoolExecutor(STATEMENTS_AT_ONCE) as threads, engine.connect() as connection:
+        work = {threads.submit(recompute, name): name for name in in_turn}
+        for done in as_completed(work):  # pictures are drawn here while the server is at work on others
+            error, name = done.exception(), work[done]
+            if error is not None:
+                errors.append(error)
+                continue
+            # On the newest month alone: metadata of the result are stored once per month, for ever.
+            newest = context.partition_keys[-1]
+            context.add_asset_metadata(shown(connection, name), asset_key=mart(name), partition_key=newest)
+            counted = _counts(done.result(), row_count(connection, name))
+            connection.commit()  # so that it does not wait within a transaction
+            yield dg.MaterializeResult(asset_key=mart(name), metadata=counted)
+    for error in errors:
         raise error
+    with engine.begin() as connection:
+        analyze_unknown(connection)  # the checks come next
 
 
 class WholeConfig(dg.Config):

@@ -1,6 +1,7 @@
 -- No column of schema marts is one for personal data or for links that open an order, and no text from the source
 -- looks like an e-mail address, a telephone number or such a link. Numbers of goods are long too, so only free text
--- is searched for telephone numbers. What was found is never shown, only where.
+-- is searched for telephone numbers. What was found is never shown, only where. `like` comes first, since it costs a tenth
+-- of a pattern, and few texts have what the pattern cannot be without.
 with texts as (
     select
         order_key,
@@ -30,8 +31,14 @@ with texts as (
 select order_key
 from texts
 where
-    words || ' ' || numbers ~* '[^\s@]+@[^\s@]+\.[a-z]{2,}|https?://\S*(secret|order|pay|invoice|checkout)'
-    or words ~ '\+[1-9]\d[\d -]{7,}\d|(^|\D)(62|0)8[1-9]\d{7,9}(\D|$)'
+    (
+        words || ' ' || numbers like any (array['%@%', '%://%'])
+        and words || ' ' || numbers ~* '[^\s@]+@[^\s@]+\.[a-z]{2,}|https?://\S*(secret|order|pay|invoice|checkout)'
+    )
+    or (
+        words like any (array['%+%', '%8%'])
+        and words ~ '\+[1-9]\d[\d -]{7,}\d|(^|\D)(62|0)8[1-9]\d{7,9}(\D|$)'
+    )
 group by order_key
 union all
 select c.table_name || '.' || c.column_name
