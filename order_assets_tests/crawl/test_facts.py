@@ -375,7 +375,6 @@ def test_batches_do_not_change_the_result(installation: Installation, monkeypatc
         installation.do(f"truncate marts.{table} cascade")
     installation.do("update ops.crawls set loaded_at = null")
     monkeypatch.setattr(facts, "BATCH_ORDERS", 40)
-    monkeypatch.setattr(facts, "_FRAME_ORDERS", 7)
     monkeypatch.setattr(load, "_HELD_ORDERS", 20)  # so what belongs to an order is derived again
     told: list[LoadCounts] = []
     counts = facts.load_pending(installation.engine, installation.settings, "run-2", told.append)

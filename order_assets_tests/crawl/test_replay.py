@@ -305,7 +305,6 @@ def test_small_batches_and_an_unloadable_crawl(
     installation.load("run-9")
     before = contents(installation)
     monkeypatch.setattr(facts, "BATCH_ORDERS", 30)
-    monkeypatch.setattr(facts, "_FRAME_ORDERS", 7)
     told: list[tuple[int, int]] = []
     counts = replay.replay(
         installation.engine,
