@@ -24,7 +24,7 @@ from order_assets.warehouse.bodies import BODY, HOLDER, holds, is_kept
 from order_assets.warehouse.ledger_schema import accounts, crawls, order_pages, page_keys, vanished_orders
 from order_assets.warehouse.load import FactsLoad, LoadCounts, Prepared, analyze_unknown, prepare
 
-BATCH_ORDERS = 5_000  # orders per transaction: bounds memory, and is large enough for set-based work to pay
+BATCH_ORDERS = 4_000  # orders per transaction: bounds memory, and is large enough for set-based work to pay
 _SERVER_TROUBLE = {"08", "25", "40", "42", "53", "55", "57", "58", "XX"}  # classes of SQLSTATE that no page can cause
 DERIVE: dict[SourceSystem, Callable[[Sequence[Page], Policy, str], Frames]] = {
     "scalev": scalev.derive,
@@ -104,8 +104,13 @@ def _load(
         def derive() -> Iterable[Frames]:
             return frames_of(connection, waiting, vault, settings)
 
-        for prepared in derived.result() if derived is not None and is_alone else map(prepare, derive()):
-            load.add(prepared)
+        if derived is not None and is_alone:
+            rows = derived.result()
+            while rows:  # each goes as soon as it is staged
+                load.add(rows.pop(0))
+        else:
+            for frames in derive():
+                load.add(prepare(frames))
         return load.merge(waiting, run_id, derive), is_alone
 
 
@@ -206,8 +211,9 @@ def frames_of(
             held.append(page)
             orders += items
             if orders >= BATCH_ORDERS:
-                yield derive(held, policy, hmac_key)
-                held, orders = [], 0
+                frames = derive(held, policy, hmac_key)
+                held, orders = [], 0  # before what comes of them is used, since pages are large
+                yield frames
         if held:
             yield derive(held, policy, hmac_key)
 

@@ -105,8 +105,8 @@ CHANGED_ORDERS = sa.Table(
 class Prepared:
     """Frames as a load takes them, so that another thread can make them ready.
 
-    `orders`: how many rows of orders; `staged`: what is staged, as text for COPY; `parts`: the frames without their
-    orders; `unknown`: counts of `Frames.unknown` by source system, field and value.
+    `orders`: how many rows of orders; `staged`: what is staged, as text for COPY; `parts`: the frames without what
+    is staged; `unknown`: counts of `Frames.unknown` by source system, field and value.
     """
 
     orders: int
@@ -117,12 +117,13 @@ class Prepared:
 
 def prepare(frames: Frames) -> Prepared:
     """Make frames ready for `FactsLoad.add`; needs no connection."""
+    nothing = pd.DataFrame()  # a slice would keep what it was taken from
     staged = ((STAGE_ORDERS, frames.orders), (STAGE_STORES, frames.stores), (STAGE_CUSTOMERS, frames.customers))
     system = str(frames.orders["source_system"].iloc[0]) if len(frames.orders) else ""
     return Prepared(
         orders=len(frames.orders),
         staged=tuple((table, rendered(table, frame)) for table, frame in staged),
-        parts=replace(frames, orders=frames.orders.iloc[:0]),
+        parts=replace(frames, orders=nothing, stores=nothing, customers=nothing),
         unknown=Counter({(system, *what): count for what, count in frames.unknown.items()}),
     )
 
