@@ -11,13 +11,14 @@ import logging
 import random
 import zlib
 from collections import Counter
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Mapping
 from contextvars import ContextVar
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from importlib import metadata
 from types import TracebackType
 from typing import Any, Protocol
+from urllib.parse import quote, urlencode
 
 import aiohttp
 import httpx
@@ -129,9 +130,27 @@ class Http:
     client: httpx.AsyncClient
     gate: Gate = field(default_factory=OpenGate)
 
-    def request(self, method: str, path: str, **options: Any) -> httpx.Request:
-        """Build a request for a path below the base URL."""
-        return self.client.build_request(method, path, **options)
+    def request(
+        self,
+        method: str,
+        path: str,
+        *,
+        params: Mapping[str, str | int] | None = None,
+        headers: Mapping[str, str] | None = None,
+        json: Any = None,
+    ) -> httpx.Request:
+        """Build a request for a path below the base URL, with no cookies: they would pass between accounts.
+
+        httpx's own way parses the URL three times, which is a fifth of all that the client does for a page.
+        """
+        query = f"?{urlencode(params, quote_via=quote)}" if params else ""
+        return httpx.Request(
+            method,
+            f"{str(self.client.base_url).rstrip('/')}{path}{query}",
+            headers={**self.client.headers, **(headers or {})},
+            json=json,
+            extensions={"timeout": self.client.timeout.as_dict()},
+        )
 
     async def send(self, request: httpx.Request) -> RawPage:
         """Send once and read the whole body.
