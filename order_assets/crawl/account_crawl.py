@@ -63,6 +63,7 @@ class AccountCrawl:
     contents: set[str] = field(default_factory=set)
     head: Head | None = None
     versions: dict[str, str] = field(default_factory=dict)
+    held: dict[str, str | None] = field(default_factory=dict)
     is_known: bool = False
     stopped_early: bool = False
 
@@ -86,7 +87,7 @@ class AccountCrawl:
         """Walk from where the crawl left off, or from the first page, to a verdict."""
         self.is_known = begun.known.has_orders
         if self._may_stop_early(begun):
-            self.head = Head(self.engine, self.account, begun.known)
+            self.head = Head(self.engine, self.account, begun.known, self.held)
         self.kept = begun.kept_pages
         ended = await asyncio.to_thread(self._go_over_kept_pages, begun) if self.kept else None
         while ended is None:
@@ -194,11 +195,13 @@ class AccountCrawl:
         )
 
     def _count_news(self) -> tuple[int, int]:
-        """Count the orders that the facts do not hold, and those they hold in another version. Blocks."""
-        with self.engine.connect() as connection:
-            before = known.versions(connection, list(self.versions))
-        changed = sum(before[key] != version for key, version in self.versions.items() if key in before)
-        return len(self.versions) - len(before), changed
+        """Count the orders that the facts do not hold, and those they hold in another version. May block."""
+        unasked = self.versions.keys() - self.held.keys()  # by the look at the head
+        if unasked:
+            with self.engine.connect() as connection:
+                self.held |= dict.fromkeys(unasked) | known.versions(connection, list(unasked))
+        before = [(self.held[key], version) for key, version in self.versions.items()]
+        return sum(held is None for held, _ in before), sum(held not in {None, now} for held, now in before)
 
     def _compare_with_known(self, begun: Begun, ended: Verdict) -> tuple[Verdict, tuple[str, ...]]:
         """Find the orders that the whole history no longer holds, and distrust it where too many are gone."""

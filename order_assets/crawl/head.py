@@ -28,11 +28,15 @@ from order_assets.settings import Account
 
 @dataclass(slots=True)
 class Head:
-    """The look at one account's head; `is_given_up` once the whole history has to be walked."""
+    """The look at one account's head; `is_given_up` once the whole history has to be walked.
+
+    `held`: is told in which version the facts hold each order of the pages taken in, None if they do not.
+    """
 
     engine: sa.Engine
     account: Account
     known: Known
+    held: dict[str, str | None]
     is_given_up: bool = False
     _seen: dict[str, KnownOrder] = field(default_factory=dict)
     _oldest: datetime | None = None
@@ -46,7 +50,9 @@ class Head:
             keys = [glance.order_key for glance in page]
             compared = known.compare(connection, self.account, self.known, keys, self._oldest)
         self._oldest = compared.oldest
-        self._seen.update((key, order) for key, order in compared.found.items() if order.is_listed)
+        found = compared.found
+        self.held.update((key, found[key].payload_sha256 if key in found else None) for key in keys)
+        self._seen.update((key, order) for key, order in found.items() if order.is_listed)
         if (
             not all(self._is_settled(glance) for glance in page)
             or sum(order.is_open for order in self._seen.values()) < self.known.open_orders
