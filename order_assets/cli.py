@@ -55,6 +55,7 @@ from order_assets.warehouse.engine import WarehouseError, place_of, trouble
 
 if TYPE_CHECKING:
     from order_assets.crawl.ledger import CrawlResult
+    from order_assets.crawl.progress import Observer
     from order_assets.refresh import Outcome
     from order_assets.warehouse.checks import Findings
 
@@ -198,9 +199,9 @@ def run(  # noqa: PLR0913 - the choices of the command
         say("No account to crawl.")
     try:
         totals = {system: len(keys) for system, keys in chosen.items() if keys}
-        with Shown("accounts", "crawled", totals) as shown:
+        with Shown("accounts crawled", {**totals, _FACTS: None}, {_FACTS: "orders read"}) as shown:
             outcome = refresh.refresh(
-                engine, settings, chosen, on_account=_Crawled(shown).account, on_step=lambda step: say(_STEPS[step]),
+                engine, settings, chosen, watching=_watching(shown), on_step=lambda step: say(_STEPS[step]),
                 mode=mode.value,
                 allow_shrink=allow_shrink, as_of=as_of.date() if as_of else None,
             )  # fmt: skip
@@ -265,20 +266,25 @@ def run_program(context: typer.Context) -> None:
 
 
 _STEPS = {"facts": "Loading facts ...", "summaries": "Recomputing touched months ..."}
+_FACTS = "facts"
 
 
-class _Crawled:
-    """Counts accounts by source, and those that are not complete."""
+def _watching(shown: Shown) -> Observer:
+    """Return who shows accounts by source, those that are not complete, and how far the load is."""
+    from order_assets.crawl import progress
 
-    def __init__(self, shown: Shown) -> None:
-        self._shown = shown
-        self._trouble: Counter[str] = Counter()
+    trouble: Counter[str] = Counter()
 
-    def account(self, result: CrawlResult) -> None:
-        """Count an account that ended."""
+    def account(result: CrawlResult) -> None:
         name = result.account.source_system
-        self._trouble[name] += not result.verdict.is_complete
-        self._shown.advance(name, note=f"{self._trouble[name]:,} not complete" if self._trouble[name] else "")
+        trouble[name] += not result.verdict.is_complete
+        shown.advance(name, note=f"{trouble[name]:,} not complete" if trouble[name] else "")
+
+    def read(done: int, total: int) -> None:
+        shown.expect(_FACTS, total)
+        shown.advance(_FACTS, done)
+
+    return progress.Observer(account, read)
 
 
 def _report(engine: sa.Engine, settings: Settings, known: Findings) -> None:

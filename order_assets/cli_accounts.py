@@ -77,7 +77,7 @@ def check_accounts(
         with engine.connect() as connection:
             chosen = _chosen(roster.states(connection, settings), source, account or [])
         try:
-            with Session(engine) as session, Shown("accounts", "checked", {"check": None}) as shown:
+            with Session(engine) as session, Shown("accounts checked", {"check": None}) as shown:
                 findings = checking.check_accounts(
                     engine,
                     settings,

@@ -61,7 +61,7 @@ def replay(
     results: list[ReplayCounts] = []
     config = {"ops": {"replay_pages": {"config": {} if moment is None else {"since": moment.isoformat()}}}}
     try:
-        with Shown("crawls", "derived", {"replay": None}) as shown:
+        with Shown("crawls derived", {"replay": None}) as shown:
             observer = replaying.Observer(_advance(shown), results.append)
             with replaying.observed_by(observer):
                 refresh.run_job("replay_marts", config)

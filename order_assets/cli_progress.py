@@ -36,13 +36,17 @@ class _Rate(ProgressColumn):
 
 
 class Shown:
-    """One bar or line per name. `unit` is what is counted, e.g. "accounts", `verb` what is done with it."""
+    """One bar or line per name. `words` say what is counted, e.g. "accounts crawled"; `others` those of some names."""
 
     def __init__(
-        self, unit: str, verb: str, totals: Mapping[str, int | None], clock: Callable[[], float] = time.monotonic
+        self,
+        words: str,
+        totals: Mapping[str, int | None],
+        others: Mapping[str, str] | None = None,
+        clock: Callable[[], float] = time.monotonic,
     ) -> None:
-        """Take the names and how many there are of each; None where that is not known yet."""
-        self._unit, self._verb, self._clock = unit, verb, clock
+        """Take the names and how many there are of each; None where that is not known yet: no bar until it is."""
+        self._words, self._clock = dict.fromkeys(totals, words) | dict(others or {}), clock
         self._last, self._since = clock(), dict[str, float]()
         self._totals, self._done, self._told = dict(totals), dict.fromkeys(totals, 0), dict.fromkeys(totals, 0)
         self._is_live = err.is_terminal and not err.is_dumb_terminal
@@ -51,7 +55,10 @@ class Shown:
             TextColumn("left"), TimeRemainingColumn(), TextColumn("{task.fields[note]}", style="yellow"),
             console=err, disable=not self._is_live,
         )  # fmt: skip
-        self._tasks = {name: self._bars.add_task(name, total=total, note="") for name, total in totals.items()}
+        self._tasks = {
+            name: self._bars.add_task(name, total=total, note="", visible=total is not None)
+            for name, total in totals.items()
+        }
 
     def __enter__(self) -> Self:
         """Show the bars."""
@@ -65,7 +72,7 @@ class Shown:
     def expect(self, name: str, total: int) -> None:
         """Say how many there are."""
         self._totals[name] = total
-        self._bars.update(self._tasks[name], total=total)
+        self._bars.update(self._tasks[name], total=total, visible=True)
 
     def advance(self, name: str, done: int | None = None, note: str = "") -> None:
         """Count one more, or say how many are done."""
@@ -83,7 +90,7 @@ class Shown:
 
     def _line(self, name: str, total: int, note: str) -> str:
         done = self._done[name]
-        words = f"{name}: {done:,} of {total:,} {self._unit} {self._verb}"
+        words = f"{name}: {done:,} of {total:,} {self._words[name]}"
         seconds = self._last - self._since[name]
         if seconds >= 1 and done:
             words += f", {rate(done / seconds)}"

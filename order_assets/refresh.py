@@ -16,7 +16,6 @@ import dagster as dg
 import sqlalchemy as sa
 
 from order_assets.crawl import accounts, progress
-from order_assets.crawl.ledger import CrawlResult
 from order_assets.definitions import defs
 from order_assets.defs.abandoned import PROCESS_TAG, end_abandoned_runs, this_process
 from order_assets.defs.automation import as_of_config, due_stretches, month_range, sync_partitions
@@ -102,7 +101,7 @@ def refresh(  # noqa: PLR0913 - the choices of the command, all by name
     settings: Settings,
     chosen: Mapping[str, Collection[str]],
     *,
-    on_account: Callable[[CrawlResult], None],
+    watching: progress.Observer,
     on_step: Callable[[str], None],
     mode: str = "auto",
     allow_shrink: bool = False,
@@ -127,7 +126,7 @@ def refresh(  # noqa: PLR0913 - the choices of the command, all by name
 
     how = {"mode": mode, "allow_shrink": allow_shrink}
     ops = {f"crawl_{system}": {"config": {"accounts": list(keys), **how}} for system, keys in chosen.items()}
-    with progress.observed_by(on_account):
+    with progress.observed_by(watching):
         crawl = _run(repository, instance, "refresh_orders", config={"ops": ops})
     stored = instance.get_run_by_id(crawl.run_id)
     if stored is not None and stored.status is dg.DagsterRunStatus.CANCELED:
@@ -141,7 +140,8 @@ def refresh(  # noqa: PLR0913 - the choices of the command, all by name
         raise RunFailedError(_explain("refresh_orders", crawl))
 
     on_step("facts")
-    run_ids.append(_succeed(repository, instance, "load_facts"))
+    with progress.observed_by(watching):
+        run_ids.append(_succeed(repository, instance, "load_facts"))
     with engine.connect() as connection:
         stale = sorted({m for name in summaries.MONTHLY_TABLES for m in summaries.stale_months(connection, name)})
         due = due_stretches(connection)

@@ -40,6 +40,7 @@ def test_tables_become_files(command: Command, tmp_path: Path) -> None:
     assert ran.returncode == 0, ran.stderr
     assert "ktsp: 3 of 3 accounts crawled" in ran.stderr
     assert "scalev: 4 of 4 accounts crawled" in ran.stderr
+    assert re.search(r"facts: (\d+) of \1 orders read", ran.stderr)
     out = tmp_path / "files"
     words = ("export", "revenue_by_day", "order_facts", "--currency", "IDR", "--out", str(out))
     done = command(*words, "--format", "parquet", "--json")
@@ -106,7 +107,7 @@ def lines(monkeypatch: pytest.MonkeyPatch) -> io.StringIO:
 def test_lines_tell_rate_and_time_left(lines: io.StringIO) -> None:
     """Without it, nobody who reads a log would know whether to wait for minutes or for hours."""
     now = count()
-    with Shown("accounts", "crawled", {"ktsp": 400, "scalev": 4}, clock=lambda: next(now) / 2) as shown:
+    with Shown("accounts crawled", {"ktsp": 400, "scalev": 4}, clock=lambda: next(now) / 2) as shown:
         for _ in range(400):
             shown.advance("ktsp", note="3 not complete")
         for _ in range(4):
@@ -122,6 +123,22 @@ def test_lines_tell_rate_and_time_left(lines: io.StringIO) -> None:
         "scalev: 3 of 4 accounts crawled, 2.0/s, about 0 s left",
         "scalev: 4 of 4 accounts crawled, 2.0/s",
         "done",
+    ]
+
+
+def test_what_is_counted_later_has_words_of_its_own(lines: io.StringIO) -> None:
+    """Without it, a load of hours would say nothing, or count orders as accounts."""
+    now = count()
+    totals = {"ktsp": 1, "facts": None}
+    with Shown("accounts crawled", totals, {"facts": "orders read"}, clock=lambda: next(now)) as shown:
+        shown.advance("ktsp")
+        shown.expect("facts", 9_000)
+        shown.advance("facts", 4_000)
+        shown.advance("facts", 9_000)
+    assert lines.getvalue().splitlines() == [
+        "ktsp: 1 of 1 accounts crawled, 1.0/s",
+        "facts: 4,000 of 9,000 orders read, 4,000.0/s, about 1 s left",
+        "facts: 9,000 of 9,000 orders read, 4,500.0/s",
     ]
     assert rate(0.05) == "3.0/min"
 

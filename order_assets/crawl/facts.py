@@ -49,9 +49,11 @@ def load_pending(
     engine: sa.Engine,
     settings: Settings,
     run_id: str,
-    on_batch: Callable[[LoadCounts], None] = lambda _counts: None,
+    on_progress: Callable[[int, int], None] = lambda _done, _total: None,
 ) -> LoadCounts:
     """Load every finished crawl that is not in the facts yet, oldest first; return what that did.
+
+    `on_progress` takes how many of how many orders of the pages were gone over.
 
     Each batch is one transaction and holds whole crawls, so a reader never sees half an account. While the server
     merges a batch, the next ones are derived here.
@@ -66,7 +68,9 @@ def load_pending(
             return [prepare(frames) for frames in frames_of(connection, batch, vault, settings)]
 
     todo = list(batches(pending, BATCH_ORDERS))
-    with DerivedAhead(derive, todo, {crawl.crawl_id: crawl for crawl in pending}, BATCH_ORDERS) as ahead:
+    known = {crawl.crawl_id: crawl for crawl in pending}
+    done, listed = 0, sum(crawl.items for crawl in pending)
+    with DerivedAhead(derive, todo, known, BATCH_ORDERS) as ahead:
         for place, batch in enumerate(todo):
             try:
                 counts, was_alone = _load(engine, batch, vault, settings, run_id, ahead.take(place))
@@ -77,7 +81,8 @@ def load_pending(
             if not was_alone:
                 ahead.forget()
             total += counts
-            on_batch(counts)
+            done += sum(known[crawl_id].items for crawl_id in batch)
+            on_progress(done, listed)
     if total.orders_new:
         with engine.begin() as connection:
             analyze_unknown(connection)

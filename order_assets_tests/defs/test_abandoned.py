@@ -101,7 +101,7 @@ def test_a_run_is_present_while_it_is_at_work(installation: Installation) -> Non
         assert len(runs) == 1
         seen.append(presence.gone(installation.engine, runs))
 
-    with progress.observed_by(look):
+    with progress.observed_by(progress.Observer(look)):
         assert installation.run("refresh_orders").success
     assert len(seen) == len(installation.sandbox.world.accounts)
     assert set().union(*seen) == set()

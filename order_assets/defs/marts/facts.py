@@ -8,6 +8,7 @@ import dagster as dg
 import sqlalchemy as sa
 
 from order_assets import memory
+from order_assets.crawl import progress
 from order_assets.crawl.facts import load_pending
 from order_assets.defs.marts.shown import shown
 from order_assets.defs.marts.tables import RAW_PAGES, mart, mart_spec, row_count
@@ -17,6 +18,7 @@ from order_assets.warehouse.engine import STATEMENTS_AT_ONCE
 from order_assets.warehouse.ledger_schema import unknown_fields
 
 _NAMED = 20
+_LONG, _LINES = 50_000, 10  # a load of so many orders says in the run's log how far it is, so often
 TABLES = (
     "order_facts",
     "order_line_facts",
@@ -31,9 +33,17 @@ TABLES = (
 @dg.multi_asset(name="facts", specs=[mart_spec(name, group="facts", deps=RAW_PAGES) for name in TABLES])
 def facts(context: dg.AssetExecutionContext, warehouse: WarehouseResource) -> Iterator[dg.MaterializeResult[None]]:
     """Load the pages of every finished crawl that is not in the facts yet; unchanged orders are not written."""
-    counts = load_pending(
-        warehouse.engine, warehouse.settings, context.run.run_id, on_batch=lambda _counts: memory.give_back()
-    )
+    told = 0
+
+    def tell(done: int, total: int) -> None:
+        nonlocal told
+        memory.give_back()
+        progress.read(done, total)
+        if total >= _LONG and done - told >= total / _LINES:
+            told = done
+            context.log.info("%d of %d orders of the pages read", done, total)
+
+    counts = load_pending(warehouse.engine, warehouse.settings, context.run.run_id, on_progress=tell)
     context.log.info("%d orders are new, %d changed", counts.orders_new, counts.orders_changed)
     engine = warehouse.engine
     with engine.connect() as connection:
