@@ -33,7 +33,7 @@ from order_assets.warehouse import summaries
 from order_assets_tests.deploy.cluster import ROOT, all_accounts, ask
 from order_assets_tests.reliability.scene import Scene, scene
 from order_assets_tests.reliability.truth import Truth
-from order_assets_tests.reliability.victim import GROUP, Trap, Victim
+from order_assets_tests.reliability.victim import GROUP, Trap, Victim, end_with_harness
 from order_assets_tests.reliability.views import NO_LONGER_DUE, WORK
 
 PATIENCE_SECONDS = 900.0
@@ -62,6 +62,8 @@ _SOONER = {"start_timeout_seconds": 45, "poll_interval_seconds": 2}
 def daemon() -> None:
     """Be Dagster's daemon, as `order-assets exec dagster-daemon run`, with a process group of its own."""
     os.setsid()
+    if os.fork() == 0:  # a daemon that is killed alone leaves its code server and runs behind
+        end_with_harness(GROUP)
     os.chdir(ROOT)
     home = os.environ["DAGSTER_HOME"]
     os.environ.update({**runtime.dagster_environment(), "DAGSTER_HOME": home})

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import multiprocessing
 import os
 import re
 import shutil
@@ -145,6 +146,8 @@ def scene(spec: WorldSpec = SPEC, *, latency_ms: float = 2.0) -> Iterator[Scene]
     folder = Path(tempfile.mkdtemp(prefix="order-assets-reliability-"))
     folder.chmod(0o755)  # as root the server runs under another account
     (folder / "output").mkdir()
+    outliving = multiprocessing.get_context("forkserver").Process(target=_clean_up_after_harness, args=(folder,))
+    outliving.start()
     try:
         with serve(spec, Options(latency_ms=latency_ms, access_seconds=_NEVER_EXPIRES)) as sandbox:
             accounts = folder / "accounts.toml"
@@ -156,8 +159,22 @@ def scene(spec: WorldSpec = SPEC, *, latency_ms: float = 2.0) -> Iterator[Scene]
                 migrate(engine)
             yield made
     finally:
-        embedded.down(folder / "server")
-        location = folder / "server" / "postgres" / "location"
-        if location.exists():
-            shutil.rmtree(location.read_text(encoding="utf-8"))
-        shutil.rmtree(folder)
+        outliving.kill()
+        _clean_up(folder)
+
+
+def _clean_up(folder: Path) -> None:
+    embedded.down(folder / "server")
+    location = folder / "server" / "postgres" / "location"
+    if location.exists():
+        shutil.rmtree(location.read_text(encoding="utf-8"))
+    shutil.rmtree(folder)
+
+
+def _clean_up_after_harness(folder: Path) -> None:
+    """Wait for the end of the harness, by Ctrl-C or SIGKILL too; its victims end then as well."""
+    os.setsid()  # Ctrl-C is for the harness
+    harness = multiprocessing.parent_process()
+    assert harness is not None
+    harness.join()
+    _clean_up(folder)

@@ -129,6 +129,7 @@ def _live(
     places: Path | None, before: Callable[[], None] | None,
 ) -> None:  # fmt: skip
     """Be the command, in the child."""
+    threading.Thread(target=end_with_harness, args=(os.getpid(),), daemon=True).start()
     for name in [name for name in os.environ if name.startswith(("ORDER_ASSETS_", "DAGSTER_"))]:
         del os.environ[name]
     os.environ.update(env)
@@ -148,6 +149,14 @@ def _live(
         print(f"peak memory {resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024}", flush=True)  # noqa: T201
         if places is not None:
             places.write_text(json.dumps(passed), encoding="utf-8")
+
+
+def end_with_harness(pid: int) -> None:
+    """Wait for the end of whoever started this process, SIGKILL included, and end a process (0: the group) then."""
+    harness = multiprocessing.parent_process()
+    assert harness is not None
+    harness.join()
+    os.kill(pid, signal.SIGKILL)
 
 
 def _no_picture(
