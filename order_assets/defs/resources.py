@@ -4,7 +4,6 @@ They carry no secret in their configuration. Credentials are read from the accou
 needs them, so nothing of them can appear in the UI, in run config or in events.
 """
 
-import contextlib
 from collections.abc import Collection
 from enum import Enum
 from functools import cached_property
@@ -69,16 +68,21 @@ class WarehouseResource(dg.ConfigurableResource[None]):
         """Keep the process's connections to Dagster's storage open during the run, and let it be seen at work."""
         if context.instance is not None and context.run is not None:  # sensors have a short-lived instance each
             keep_connections(context.instance)
-            with contextlib.suppress(WarehouseError):  # the step is about to say so, in its own name
+            try:
                 self._present = be_present(context.instance, self.engine, context.run.run_id)
+            except WarehouseError:  # the step is about to open the engine again, and to say so in its own name
+                self._close_engine()
 
     def teardown_after_execution(self, context: dg.InitResourceContext) -> None:
         """Close the connections."""
         del context
         if self._present is not None:
             self._present.close()
+        self._close_engine()
+
+    def _close_engine(self) -> None:
         if "engine" in self.__dict__:
-            self.engine.dispose()
+            self.__dict__.pop("engine").dispose()
 
 
 class ApiResource(dg.ConfigurableResource[None]):

@@ -6,6 +6,7 @@ Which server the URL points to (configured or embedded) is decided in `settings`
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 
 import psycopg
@@ -20,6 +21,9 @@ OLDEST_SERVER = 15
 STATEMENTS_AT_ONCE = 2  # of those that read whole tables; more gain nothing on a small server
 _MIGRATIONS = Path(__file__).parent / "migrations"
 _MIGRATION_LOCK = 7_205_101  # any number; the same for all processes that migrate
+AT_WORK_LOCK = 7_205_105  # shared by runs at work (`presence`); who migrates needs it alone
+_PATIENCE_SECONDS = 60.0  # of a migration, with runs at work and with whoever reads or writes a table it changes
+_TIMED_OUT = "55P03"
 _NO_CONNECTION = "08"
 # Classes of SQLSTATE: no connection, no resources (disk, memory, connections), an operator's doing (shut down, a
 # statement's time-out), the server's files.
@@ -117,48 +121,94 @@ class SchemaState:
 
 def schema_state(engine: sa.Engine) -> SchemaState:
     """Compare a database with this release; changes nothing."""
-    scripts = ScriptDirectory.from_config(_config())
-    known = {script.revision for script in scripts.walk_revisions()}
     with engine.connect() as connection:
         current = _revision(connection)
-    return SchemaState(current, scripts.get_current_head(), current is None or current in known)
+    return SchemaState(current, _release().head, current is None or current in _release().revisions)
 
 
 def migrate(engine: sa.Engine) -> None:
     """Bring the schemas up to date; cheap when they are. Several processes may call it at once.
 
+    Runs at work are waited for, since they know no other schema than the one they began with.
+
     Raises:
-        WarehouseError: the database was migrated by a newer release of Order Assets, or needs a migration that this
-            login may not make.
+        WarehouseError: the database was migrated by a newer release of Order Assets, needs a migration that this
+            login may not make, or one that others at work do not let it make.
     """
     try:
         _migrate(engine)
-    except sa.exc.ProgrammingError as error:
-        if getattr(error.orig, "sqlstate", None) != "42501":  # insufficient privilege
-            raise
-        raise WarehouseError(
-            "the database needs a migration, and this login may not make it; run any command once with the login that"
-            " owns the tables, e.g.: order-assets db roles"
-        ) from None
+    except sa.exc.DBAPIError as error:
+        state = getattr(error.orig, "sqlstate", None)
+        if state == _TIMED_OUT:
+            raise WarehouseError(
+                f"the database needs a migration, and {_at_work(engine)}; wait until that has ended, or stop it, and"
+                " try again. Nothing was changed"
+            ) from None
+        if state == "42501":  # insufficient privilege
+            raise WarehouseError(
+                "the database needs a migration, and this login may not make it; run any command once with the login"
+                " that owns the tables, e.g.: order-assets db roles"
+            ) from None
+        raise
 
 
 def _migrate(engine: sa.Engine) -> None:
-    config = _config()
-    scripts = ScriptDirectory.from_config(config)
-    head = scripts.get_current_head()
+    release = _release()
     with engine.begin() as connection:
-        if _revision(connection) == head:
+        if _revision(connection) == release.head:
             return
-        connection.execute(sa.text("select pg_advisory_xact_lock(:key)"), {"key": _MIGRATION_LOCK})
+        connection.execute(_LOCK, {"key": _MIGRATION_LOCK})
         current = _revision(connection)
-        if current is not None and current not in {script.revision for script in scripts.walk_revisions()}:
+        if current == release.head:
+            return
+        if current is not None and current not in release.revisions:
             raise WarehouseError(
                 f"the database is at schema {current}, which this release does not know; install the newer release"
             )
+        connection.execute(_WAIT_AT_MOST, {"time": f"{_PATIENCE_SECONDS * 1000:.0f}ms"})
+        connection.execute(_LOCK, {"key": AT_WORK_LOCK})
         for schema in ("marts", "ops", "raw", DAGSTER_SCHEMA):
             connection.execute(sa.schema.CreateSchema(schema, if_not_exists=True))
+        config = _config()
         config.attributes["connection"] = connection
-        command.upgrade(config, "head")
+        command.upgrade(config, release.head)
+
+
+_LOCK = sa.text("select pg_advisory_xact_lock(:key)")
+_WAIT_AT_MOST = sa.text("select set_config('lock_timeout', :time, true)")
+_HOLDERS = sa.text("""
+    select format('%s since %s UTC (server process %s)', a.application_name, to_char(a.backend_start, 'HH24:MI'), a.pid)
+    from pg_locks as l
+    inner join pg_stat_activity as a using (pid)
+    where l.locktype = 'advisory' and l.objid = :key and l.granted and a.datname = current_database()
+    order by a.backend_start
+""")
+
+
+def _at_work(engine: sa.Engine) -> str:
+    with engine.connect() as connection:
+        found = list(connection.execute(_HOLDERS, {"key": AT_WORK_LOCK}).scalars())
+    return f"at work in it is {', '.join(found)}" if found else "somebody is reading or writing a table that it changes"
+
+
+@dataclass(frozen=True, slots=True)
+class _Release:
+    """Schemas that the code of this process knows."""
+
+    head: str
+    revisions: frozenset[str]
+
+
+def _release() -> _Release:
+    return _release_of(_MIGRATIONS)
+
+
+@cache  # files of a newer release that replaced those of a process that lives on are not of its release
+def _release_of(folder: Path) -> _Release:
+    scripts = ScriptDirectory(str(folder))
+    head = scripts.get_current_head()
+    assert head is not None  # noqa: S101 - there is a first release
+    return _Release(head, frozenset(script.revision for script in scripts.walk_revisions()))
 
 
 def _config() -> Config:

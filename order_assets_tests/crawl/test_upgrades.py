@@ -6,7 +6,6 @@ downgrades; that the schema is then the older one exactly is part of each test.
 
 from __future__ import annotations
 
-import shutil
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -28,29 +27,22 @@ from order_assets_tests.crawl.parts import AUTO, Installation
 from order_assets_tests.warehouse import conftest
 from order_assets_tests.warehouse.catalog import ALL, catalog
 from order_assets_tests.warehouse.parts import rows, summarise_all
+from order_assets_tests.warehouse.releases import HEAD, MIGRATIONS, add_migration, release
 
 empty_url, empty_engine = conftest.empty_url, conftest.empty_engine
 
-MIGRATIONS = Path(warehouse.__file__).parent / "migrations"
 VERSIONS = [script.revision for script in ScriptDirectory(str(MIGRATIONS)).walk_revisions()]
-HEAD, *OLDER = VERSIONS
+OLDER = VERSIONS[1:]
 _VIEWS = """
     select c.relname, pg_get_viewdef(c.oid), obj_description(c.oid) from pg_class as c
     where c.relkind = 'v' and c.relnamespace::regnamespace::text = any(:schemas)
 """
-_BREAKS = """
-from alembic import op
-
-revision = "broken"
-down_revision = "{head}"
-
-
-def upgrade() -> None:
-    op.execute("delete from marts.order_facts")
-    op.execute("alter table ops.crawls drop column reason_words")
-    op.execute("drop table marts.revenue_daily")
-    op.execute("select 1 / 0")
-"""
+_BREAKS = (
+    "delete from marts.order_facts",
+    "alter table ops.crawls drop column reason_words",
+    "drop table marts.revenue_daily",
+    "select 1 / 0",
+)
 
 Catalogs = list[set[tuple[object, ...]]]
 Contents = dict[str, list[dict[str, Any]]]
@@ -147,9 +139,7 @@ def test_a_failed_upgrade_leaves_the_old_state(
 ) -> None:
     """Without it, an upgrade cut off half way would leave a database that neither release can use."""
     catalogs, contents = _catalogs(older.engine), _contents(older.engine)
-    broken = tmp_path / "migrations"
-    shutil.copytree(MIGRATIONS, broken, ignore=shutil.ignore_patterns("__pycache__"))
-    (broken / "versions" / "9999_broken.py").write_text(_BREAKS.format(head=HEAD), encoding="utf-8")
+    broken = add_migration(release(tmp_path / "migrations"), _BREAKS)
     with monkeypatch.context() as patched:
         patched.setattr(warehouse, "_MIGRATIONS", broken)
         with pytest.raises(sa.exc.DBAPIError):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from concurrent.futures import ThreadPoolExecutor
 from datetime import date
 
 import dagster as dg
@@ -10,6 +11,8 @@ import sqlalchemy as sa
 from order_assets.defs.automation import month_range
 from order_assets.defs.marts.tables import mart
 from order_assets.warehouse import summaries
+from order_assets.warehouse.engine import AT_WORK_LOCK
+from order_assets_tests.crawl.crawling_process import until
 from order_assets_tests.defs.conftest import Installation
 
 
@@ -59,6 +62,28 @@ def test_a_run_on_a_database_of_a_newer_release_fails_with_the_reason(installati
     (failure, *_) = result.get_step_failure_events()
     assert failure.step_failure_data.error is not None
     assert "schema 9999, which this release does not know" in failure.step_failure_data.error.to_string()
+
+
+def test_a_run_that_began_during_a_migration_fails_with_the_reason(installation: Installation) -> None:
+    """Without it, a run that had opened the database just before an upgrade would work on tables it does not know."""
+    migrating = installation.engine.connect()
+    migrating.execute(sa.text("select pg_advisory_xact_lock(:key)"), {"key": AT_WORK_LOCK})
+    migrating.execute(sa.text("update ops.alembic_version set version_num = '9999'"))
+    waiting = "select count(*) from pg_locks where locktype = 'advisory' and not granted"
+
+    def end_the_migration() -> None:
+        until(lambda: installation.scalar(waiting), "the run waits")
+        migrating.commit()
+
+    with ThreadPoolExecutor(1) as pool, migrating:
+        ended = pool.submit(end_the_migration)
+        result = installation.run("load_facts")
+        ended.result()
+    assert not result.success
+    (failure, *_) = result.get_step_failure_events()
+    assert failure.step_failure_data.error is not None
+    assert "schema 9999, which this release does not know" in failure.step_failure_data.error.to_string()
+    assert installation.scalar("select count(*) from pg_locks where locktype = 'advisory'") == 0
 
 
 def test_summaries_of_touched_months_tie_to_facts(installation: Installation) -> None:

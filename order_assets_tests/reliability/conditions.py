@@ -1,11 +1,14 @@
-"""What can be wrong with the machine of a run, brought about inside its process; see `victim.Victim`."""
+"""What can be odd about a run's machine or release, brought about inside its process; see `victim.Victim`."""
 
 from __future__ import annotations
 
 import resource
 import sys
 from datetime import datetime, timedelta, tzinfo
+from pathlib import Path
 from typing import Self
+
+from order_assets.warehouse import engine
 
 
 def little_memory() -> None:
@@ -23,6 +26,12 @@ def clock_ahead() -> None:
 def clock_behind() -> None:
     """Let the process believe that it is two hours earlier."""
     _shift(timedelta(hours=-2))
+
+
+def newer_release(migrations: Path, patience_seconds: float) -> None:
+    """Let the process be of a release with these migrations."""
+    engine._MIGRATIONS = migrations
+    engine._PATIENCE_SECONDS = patience_seconds
 
 
 def _shift(by: timedelta) -> None:

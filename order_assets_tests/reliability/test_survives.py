@@ -10,7 +10,9 @@ import signal
 import subprocess
 import tempfile
 from collections.abc import Callable, Iterator
+from functools import partial
 from pathlib import Path
+from typing import Any
 
 import pytest
 import sqlalchemy as sa
@@ -18,11 +20,14 @@ from dagster_postgres.run_storage import PostgresRunStorage
 
 from order_assets.defs import connections  # noqa: F401 - looks after kept connections
 from order_assets.warehouse import embedded, engine
+from order_assets_tests.crawl.crawling_process import until
 from order_assets_tests.reliability import conditions, race
 from order_assets_tests.reliability.kill import Killing, What, killing
 from order_assets_tests.reliability.scene import COMMAND
 from order_assets_tests.reliability.soak import Soak
 from order_assets_tests.reliability.victim import Trap
+from order_assets_tests.warehouse.parts import rows
+from order_assets_tests.warehouse.releases import NEWER, add_migration, release
 
 
 @pytest.fixture(scope="module")
@@ -96,6 +101,39 @@ def test_kept_connections_outlive_a_restart(kills: Killing, database: str) -> No
     kept.dispose()
 
 
+# Upgraded
+
+
+def test_a_release_that_migrates_waits_for_a_run_of_the_older_one(
+    kills: Killing, database: str, tmp_path: Path
+) -> None:
+    """Without it, an upgrade in the middle of a run would change its tables under it.
+
+    The command of the older release ends between two of its runs, where nothing is lost; the newer one goes on with it.
+    """
+    migrations = add_migration(release(tmp_path / "newer"))
+    place = "defs.raw.partition_events.report, before statement"
+    older = kills.scene.start(database, *COMMAND, trap=Trap(place, 1, signal=signal.SIGSTOP))
+    try:
+        until(older.is_stopped, "the run is in the middle of its crawl")
+        impatient = kills.scene.start(database, *COMMAND, before=partial(conditions.newer_release, migrations, 0.1))
+        assert impatient.exit_code() == 1
+        assert "at work in it is order-assets run" in impatient.printed()
+        assert "Traceback" not in impatient.printed()
+        newer = kills.scene.start(database, *COMMAND, before=partial(conditions.newer_release, migrations, 600))
+        with kills.scene.engine(database) as looking:
+            until(lambda: rows(looking, _MIGRATION_WAITS), "the newer release waits")
+    finally:
+        older.send(signal.SIGCONT)
+    assert older.exit_code() == 1
+    assert f"schema {NEWER}, which this release does not know; install the newer release" in older.printed()
+    assert newer.exit_code() == 0, newer.printed()
+    assert kills.scene.complaints(database, kills.expected) == []
+
+
+_MIGRATION_WAITS = "select 1 from pg_locks where locktype = 'advisory' and mode = 'ExclusiveLock' and not granted"
+
+
 # Raced
 
 
@@ -115,9 +153,9 @@ def test_processes_that_share_accounts_and_are_killed_lose_nothing(kills: Killin
 # Starved
 
 
-def _says(kills: Killing, database: str, words: str, *, env: dict[str, str] | None = None) -> None:
+def _says(kills: Killing, database: str, words: str, **how: Any) -> None:
     """The command fails with exit code 1, these words, the place, and no stack trace."""
-    failed = kills.scene.start(database, *COMMAND, env=env or {})
+    failed = kills.scene.start(database, *COMMAND, **how)
     code, printed = failed.exit_code(), failed.printed()
     assert code == 1, printed
     assert words in printed, printed

@@ -94,8 +94,17 @@ class Victim:
 
     def stop(self) -> None:
         """End it as Ctrl-C does."""
+        self.send(signal.SIGINT)
+
+    def send(self, which: signal.Signals) -> None:
+        """Send it a signal."""
         assert self._process.pid is not None
-        os.kill(self._process.pid, signal.SIGINT)
+        os.kill(self._process.pid, which)
+
+    def is_stopped(self) -> bool:
+        """Whether a SIGSTOP holds it."""
+        stat = Path(f"/proc/{self._process.pid}/stat").read_text(encoding="utf-8")
+        return stat.rpartition(")")[2].split()[0] == "T"
 
     def is_over(self, seconds: float) -> bool:
         """Wait for its end at most so long."""

@@ -55,7 +55,7 @@ LEFT_OVER = {
     """,
     "sessions of the product": """
         select count(*) from pg_stat_activity
-        where datname = current_database() and application_name = 'order-assets' and pid <> pg_backend_pid()
+        where datname = current_database() and application_name like 'order-assets%' and pid <> pg_backend_pid()
     """,
     "places of an API taken": "select count(*) from ops.api_leases",
     "runs that did not end": "select count(*) from dagster.runs where status not in ('SUCCESS', 'FAILURE', 'CANCELED')",
