@@ -29,20 +29,19 @@ from dagster._daemon.cli import run_command
 
 from order_assets import runtime
 from order_assets.defs.automation import due_stretches
+from order_assets.sandbox.world import WorldSpec
 from order_assets.warehouse import summaries
 from order_assets_tests.deploy.cluster import ROOT, all_accounts, ask
-from order_assets_tests.reliability.scene import Scene, scene
+from order_assets_tests.reliability.scene import SPEC, Scene, scene
 from order_assets_tests.reliability.truth import Truth
 from order_assets_tests.reliability.victim import GROUP, Trap, Victim, end_with_harness
-from order_assets_tests.reliability.views import NO_LONGER_DUE, WORK
+from order_assets_tests.reliability.views import NO_LONGER_DUE, OF_REPORTS, WORK
 
 PATIENCE_SECONDS = 900.0
-_ASK = """
-mutation($schedule: ScheduleSelector!, $members: LaunchBackfillParams!) {
-  startSchedule(scheduleSelector: $schedule) { __typename }
-  launchPartitionBackfill(backfillParams: $members) { __typename }
-}
-"""
+_START = "mutation($schedule: ScheduleSelector!) { startSchedule(scheduleSelector: $schedule) { __typename } }"
+_BACKFILL = (
+    "mutation($members: LaunchBackfillParams!) { launchPartitionBackfill(backfillParams: $members) { __typename } }"
+)
 _HOURLY = {
     "repositoryLocationName": "order_assets",
     "repositoryName": "__repository__",
@@ -56,6 +55,7 @@ set instigator_body = regexp_replace(
 )
 where instigator_body like '%refresh_orders_hourly%'
 """
+_SMALL = WorldSpec(seed=72, stores=1, customers_per_store=2, members=2, orders_per_account=6)
 _SOONER = {"start_timeout_seconds": 45, "poll_interval_seconds": 2}
 
 
@@ -77,12 +77,14 @@ class Daemons:
 
     Attributes:
         base: database that every round copies: work is waiting, and no daemon runs.
+        is_short: no backfill and no report, so that a round ends with the sums.
         places: what an undisturbed daemon passes until all is done, and how often.
     """
 
     scene: Scene
     home: Path
     base: str
+    is_short: bool = False
     places: dict[str, int] = field(default_factory=dict)
     told: Counter[str] = field(default_factory=Counter)
     _expected: dict[date, Truth] = field(default_factory=dict)
@@ -111,7 +113,7 @@ class Daemons:
         """Kill, let another daemon go on, and return what is wrong then: nothing."""
         draw = random.Random(seed)  # noqa: S311 - reproducible, not secret
         database = self.scene.copy(self.base)
-        killed = [self._kill(draw, database) for _ in range(draw.choice([1, 1, 2]))]
+        killed = [self._draw_kill(draw, database) for _ in range(draw.choice([1, 1, 2]))]
         if draw.random() < 0.25:
             self._run(database)
         complaints = self._mended(database)
@@ -119,19 +121,31 @@ class Daemons:
             victim.kill_group()  # code servers that wait for their next heartbeat
         return complaints
 
-    def _kill(self, draw: random.Random, database: str) -> Victim:
-        """Start a daemon and kill it, alone or with its runs, at a statement or while something is at work."""
+    def killed_once(self, moment: str) -> list[str]:
+        """Kill a daemon with its runs at a moment (of `WORK`), let another go on, and return what is wrong then."""
+        database = self.scene.copy(self.base)
+        self._kill(database, GROUP, moment)
+        with self.scene.engine(database) as engine:
+            assert _is(engine, NO_LONGER_DUE["runs"]), "no run was at work"
+        return self._mended(database)
+
+    def _draw_kill(self, draw: random.Random, database: str) -> Victim:
+        """Kill a daemon, alone or with its runs, at a statement or while something is at work."""
         pid = draw.choice([None, GROUP])
-        trap, moment = None, ""
         if self.places and draw.random() < 0.5:
             place = draw.choice(sorted(self.places))
             trap = Trap(place, draw.randint(1, min(self.places[place], 40)), pid)
-        else:
-            moment = draw.choice(sorted(WORK))
+            return self._kill(database, pid, trap=trap)
+        return self._kill(database, pid, draw.choice(sorted(WORK)), after=draw.uniform(0, 1.0))
+
+    def _kill(
+        self, database: str, pid: int | None, moment: str = "", *, after: float = 0, trap: Trap | None = None
+    ) -> Victim:
+        """Start a daemon and end it at a trap, or so many seconds after something is at work; see `WORK`."""
         victim = self.start(database, trap)
         with self.scene.engine(database) as engine:
-            self._wait(lambda: victim.is_over(0) or (moment and _is(engine, WORK[moment])) or not _undone(engine))
-        if not victim.is_over(draw.uniform(0, 1.0) if moment else 0):
+            self._wait(lambda: victim.is_over(0) or (moment and _is(engine, WORK[moment])) or not self._undone(engine))
+        if not victim.is_over(after):
             victim.kill_group() if pid == GROUP else victim.kill()
         victim.exit_code()
         what = "a daemon with its runs" if pid == GROUP else "a daemon alone"
@@ -148,8 +162,8 @@ class Daemons:
         last = self.start(database, places=places)
         try:
             with self.scene.engine(database) as engine:
-                is_done = self._wait(lambda: not _undone(engine) or last.is_over(0))
-                complaints, as_of = _undone(engine), _as_of(engine)
+                is_done = self._wait(lambda: not self._undone(engine) or last.is_over(0), poll_seconds=0.5)
+                complaints, as_of = self._undone(engine), _as_of(engine)
             last.stop()
             code = last.exit_code()
         finally:
@@ -160,13 +174,23 @@ class Daemons:
         self.scene.drop(database)
         return complaints
 
+    def _undone(self, engine: sa.Engine) -> list[str]:
+        """Say what a daemon has left to do: nothing in the end, whatever was killed before."""
+        as_of = _as_of(engine)
+        due = {what: query for what, query in NO_LONGER_DUE.items() if not self.is_short or what not in OF_REPORTS}
+        with engine.connect() as connection:
+            found = [what for what, query in due.items() if connection.execute(sa.text(query)).scalar()]
+            found += ["months to summarise"] if due_stretches(connection) else []
+            stale = summaries.stale_tables(connection, as_of)
+        return found + (["summaries without a period"] if stale else [])
+
     @staticmethod
-    def _wait(condition: Callable[[], object]) -> bool:
+    def _wait(condition: Callable[[], object], poll_seconds: float = 0.05) -> bool:
         deadline = time.monotonic() + PATIENCE_SECONDS
         while not condition():
             if time.monotonic() > deadline:
                 return False
-            time.sleep(0.05)
+            time.sleep(poll_seconds)
         return True
 
 
@@ -176,47 +200,44 @@ def _is(engine: sa.Engine, query: str) -> bool:
 
 
 def _as_of(engine: sa.Engine) -> date:
-    """Return the date at which ages were taken last."""
+    """Return the date at which ages were taken last, or today's."""
     with engine.connect() as connection:
-        found: date = connection.execute(sa.text("select max(as_of_date) from ops.summarised_tables")).scalar_one()
-    return found
-
-
-def _undone(engine: sa.Engine) -> list[str]:
-    """Say what a daemon has left to do: nothing in the end, whatever was killed before."""
-    as_of = _as_of(engine)
-    with engine.connect() as connection:
-        found = [what for what, query in NO_LONGER_DUE.items() if connection.execute(sa.text(query)).scalar()]
-        found += ["months to summarise"] if due_stretches(connection) else []
-        stale = summaries.stale_tables(connection, as_of)
-    return found + (["summaries without a period"] if stale else [])
+        found: date | None = connection.execute(sa.text("select max(as_of_date) from ops.summarised_tables")).scalar()
+    return found or datetime.now(UTC).date()
 
 
 @contextmanager
-def daemons() -> Iterator[Daemons]:
-    """Set the scene: half of the accounts are loaded, orders change, and a schedule and a backfill are due."""
-    with scene() as made:
+def daemons(*, is_short: bool = False) -> Iterator[Daemons]:
+    """Set the scene: half of the accounts are loaded, orders change, and a schedule and a backfill are due.
+
+    The short one: a schedule is due on an empty database, in a small world.
+    """
+    world, latency_ms = (_SMALL, 100.0) if is_short else (SPEC, 2.0)  # there is time to kill a short crawl
+    with scene(world, latency_ms=latency_ms) as made:
         home = made.folder / "home"
         home.mkdir()
         text = (ROOT / "dagster.yaml").read_text(encoding="utf-8")
-        for name, seconds in _SOONER.items():
+        for name, seconds in ({} if is_short else _SOONER).items():
             text, found = re.subn(rf"^  {name}: \d+$", f"  {name}: {seconds}", text, flags=re.MULTILINE)
             assert found == 1, name
+        text += "auto_materialize:\n  use_sensors: false\n" if is_short else ""
         (home / "dagster.yaml").write_text(text, encoding="utf-8")
-        accounts = made.sandbox.world.accounts
         base = made.copy()
-        yesterday = datetime.fromtimestamp(time.time() - 86_400, UTC).date().isoformat()
-        made.run(base, "run", "--as-of", yesterday, *(w for account in accounts[::2] for w in ("--account", account)))
-        made.sandbox.evolve(4)
+        if not is_short:
+            half = (word for account in made.sandbox.world.accounts[::2] for word in ("--account", account))
+            yesterday = datetime.fromtimestamp(time.time() - 86_400, UTC).date().isoformat()
+            made.run(base, "run", "--as-of", yesterday, *half)
+            made.sandbox.evolve(4)
         env = {**os.environ, **made.environment(base)}
-        ask(env, _ASK, {"schedule": _HOURLY, "members": all_accounts("ktsp_order_pages")})
+        assert ask(env, _START, {"schedule": _HOURLY})["startSchedule"]["__typename"] == "ScheduleStateResult"
+        if not is_short:
+            asked = ask(env, _BACKFILL, {"members": all_accounts("ktsp_order_pages")})
+            assert asked["launchPartitionBackfill"]["__typename"] == "LaunchBackfillSuccess"
         with made.engine(base) as engine, engine.connect() as connection:
-            assert connection.execute(sa.text("select count(*) from dagster.bulk_actions")).scalar_one() == 1
-            connection.rollback()
             autocommit = connection.execution_options(isolation_level="AUTOCOMMIT")
             assert autocommit.execute(sa.text(_TWO_HOURS_AGO)).rowcount == 1
             autocommit.execute(sa.text("analyze"))
-        yield Daemons(made, home, base)
+        yield Daemons(made, home, base, is_short)
 
 
 def main() -> int:

@@ -92,6 +92,11 @@ WORK = {
 }
 """What a daemon may have at work when it is killed; each query has a row while it is so."""
 
+_FOLLOWS = "what may follow a run, since automation conditions are looked at twice a minute"
+_REPORT = "the report"
+OF_REPORTS = {_FOLLOWS, _REPORT}
+"""What is due only where automation conditions make reports."""
+
 NO_LONGER_DUE = {
     "the schedule's refresh": """
         select not exists (
@@ -101,7 +106,7 @@ NO_LONGER_DUE = {
     """,
     "backfills": "select count(*) from dagster.bulk_actions where status not like 'COMPLETED%'",
     "runs": LEFT_OVER["runs that did not end"],
-    "what may follow a run, since sensors look twice a minute": """
+    _FOLLOWS: """
         select exists (select from dagster.runs where end_time > extract(epoch from now()) - 40)
     """,
     "runs that are to be tried again": """
@@ -120,7 +125,7 @@ NO_LONGER_DUE = {
             )
         )
     """,
-    "the report": """
+    _REPORT: """
         select max(last_materialization_timestamp) filter (where asset_key like '%revenue_report%')
             < max(last_materialization_timestamp) filter (where asset_key like '%customer_summary%')
         from dagster.asset_keys
