@@ -119,12 +119,12 @@ def prepare(frames: Frames) -> Prepared:
     """Make frames ready for `FactsLoad.add`; needs no connection."""
     nothing = pd.DataFrame()  # a slice would keep what it was taken from
     staged = ((STAGE_ORDERS, frames.orders), (STAGE_STORES, frames.stores), (STAGE_CUSTOMERS, frames.customers))
-    system = str(frames.orders["source_system"].iloc[0]) if len(frames.orders) else ""
+    system = frames.orders["source_system"].iloc[:1].tolist()  # none, if there are no orders
     return Prepared(
         orders=len(frames.orders),
         staged=tuple((table, rendered(table, frame)) for table, frame in staged),
         parts=replace(frames, orders=nothing, stores=nothing, customers=nothing),
-        unknown=Counter({(system, *what): count for what, count in frames.unknown.items()}),
+        unknown=Counter({(name, *what): count for name in system for what, count in frames.unknown.items()}),
     )
 
 

@@ -219,6 +219,11 @@ DEFECTS: dict[str, Defect] = {
         "no_personal_data", _LINED,
         ("update marts.order_line_facts set option1 = 'call 081234567890' where order_key = :key and line_number = 1",),
     ),
+    "a telephone number with its country": _order("no_personal_data", "ship_city = '+62 812-3456-7890'"),
+    "a mail address as a status": Defect(
+        "no_personal_data", "select min(order_key) as key from marts.order_status_events",
+        ("update marts.order_status_events set status = 'BUDI@EXAMPLE.COM' where order_key = :key",),
+    ),
     "a secret link": _order("no_personal_data", "discount_code = 'https://pay.example.com/order/x1'"),
     "a column of addresses": Defect(
         "no_personal_data", "select 'dim_customer.postal_code' as key",

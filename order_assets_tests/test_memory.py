@@ -1,0 +1,29 @@
+"""What is free goes back to the system."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+
+_PROGRAM = """
+from pathlib import Path
+from order_assets import memory
+
+def resident_mb():
+    return int(Path("/proc/self/statm").read_text().split()[1]) * 4096 // 2**20
+
+memory.keep_little()
+pieces = [bytes(2_000) for _ in range(50_000)]
+last = bytes(2_000)  # as long as it lives, nothing before it is the end of the arena
+del pieces
+before = resident_mb()
+memory.give_back()
+print(before - resident_mb())
+"""
+
+
+def test_free_memory_goes_back() -> None:
+    """Without it, a run would keep what its largest batch took, until its end."""
+    program = [sys.executable, "-c", _PROGRAM]
+    ran = subprocess.run(program, capture_output=True, text=True, check=True)  # noqa: S603 - this interpreter
+    assert int(ran.stdout) > 80
