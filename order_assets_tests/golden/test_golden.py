@@ -279,11 +279,12 @@ def test_no_orders_at_all(engine: sa.Engine) -> None:
     with engine.begin() as connection:
         ids = record_crawls(connection)
         scalev_page, ktsp_page = golden_pages(ids)
-        empty = json.dumps({"data": [], "has_next": False}).encode()
+        empty = json.dumps({"data": [], "has_next": False, "trace_id": "undocumented"}).encode()
         load = FactsLoad(connection)
         load.add(prepare(scalev.derive([_with(scalev_page, empty)], Policy(), "key")))
         load.add(prepare(ktsp.derive([_with(ktsp_page, b'{"status": 1}')], Policy(), "key")))
         assert load.merge(ids, "run-1") == LoadCounts()
+        assert connection.execute(sa.text("select count(*) from ops.unknown_fields")).scalar_one() == 0
 
 
 def _with(page: Page, content: bytes) -> Page:
