@@ -83,7 +83,8 @@ def test_a_run_that_began_during_a_migration_fails_with_the_reason(installation:
     (failure, *_) = result.get_step_failure_events()
     assert failure.step_failure_data.error is not None
     assert "schema 9999, which this release does not know" in failure.step_failure_data.error.to_string()
-    assert installation.scalar("select count(*) from pg_locks where locktype = 'advisory'") == 0
+    held = "select count(*) from pg_locks where locktype = 'advisory'"
+    until(lambda: not installation.scalar(held), "the server frees the locks of the session that was closed")
 
 
 def test_summaries_of_touched_months_tie_to_facts(installation: Installation) -> None:

@@ -92,7 +92,7 @@ def test_a_run_that_begins_during_a_migration_is_refused_after_it(engine: sa.Eng
         migrating.commit()
         with pytest.raises(WarehouseError, match="which this release does not know"):
             run.result()
-    assert not rows(engine, "select 1 from pg_locks where locktype = 'advisory'")
+    until(lambda: not rows(engine, "select 1 from pg_locks where locktype = 'advisory'"), "the server frees its locks")
 
 
 def test_replaced_files_change_nothing_for_a_process_that_lives_on(
