@@ -43,6 +43,7 @@ SETTINGS = {
     "shared_buffers": "128MB",
     "work_mem": "32MB",
     "max_wal_size": "2GB",
+    "autovacuum_naptime": "5min",  # a first load takes less, and each look within it costs a core for seconds
     "synchronous_commit": "off",  # a crash may lose the last commits, never consistency: fsync stays on
     "fsync": "on",
     "wal_level": "minimal",
