@@ -45,6 +45,38 @@ async def send(server: ScriptedServer) -> RawPage:
         return page
 
 
+def test_a_request_is_what_httpx_itself_would_build() -> None:
+    """Without it, a cursor of odd characters, a time-out or a header could be lost: the URL is put together here."""
+    params: dict[str, str | int] = {"page_size": 25, "next_cursor": "a+b/c= &é%20?#"}
+    given = {"Authorization": f"Bearer {TOKEN}"}
+
+    async def built() -> tuple[httpx.Request, httpx.Request]:
+        async with http_of(ScriptedServer(answer({}))) as connection:
+            path = "/v3/stores/a%2Fb/orders"
+            ours = connection.request("GET", path, params=params, headers=given)
+            return ours, connection.client.build_request("GET", path, params=params, headers=given)
+
+    ours, theirs = asyncio.run(built())
+    assert ours.url.params == theirs.url.params == httpx.QueryParams(params)
+    assert ours.url.raw_path.partition(b"?")[0] == theirs.url.raw_path.partition(b"?")[0]
+    assert ours.url.copy_with(query=None) == theirs.url.copy_with(query=None)
+    assert ours.headers == theirs.headers
+    assert ours.extensions == theirs.extensions
+
+
+def test_cookies_stay_where_they_came() -> None:
+    """Without it, what an API remembers of one account would be sent with the next one's token."""
+    server = ScriptedServer(answer({}, set_cookie="session=of-the-first"))
+
+    async def twice() -> None:
+        async with http_of(server) as connection:
+            for _ in range(2):
+                await connection.send(connection.request("GET", "/orders"))
+
+    asyncio.run(twice())
+    assert [request.headers.get("cookie") for request in server.requests] == [None, None]
+
+
 @pytest.mark.parametrize(
     ("headers", "expected"),
     [

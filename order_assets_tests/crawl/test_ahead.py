@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 
 import pytest
@@ -23,8 +23,8 @@ class _Derived:
         self.may_go_on = threading.Event()
         self.may_go_on.set()
 
-    def __call__(self, batch: list[int]) -> list[Prepared]:
-        self.begun.append(batch)
+    def __call__(self, batch: Sequence[int]) -> list[Prepared]:
+        self.begun.append(list(batch))
         self.may_go_on.wait(30)
         return []
 
@@ -32,7 +32,7 @@ class _Derived:
     def ahead(self, accounts: dict[int, tuple[str, str]], items: dict[int, int]) -> Iterator[DerivedAhead]:
         """Derive the batches ahead, whose crawls are of these accounts and list so many orders (10 unless given)."""
         known = {number: Fetched(number, account, items.get(number, 10)) for number, account in accounts.items()}
-        with DerivedAhead(self, _BATCHES, known, 100) as ahead:  # type: ignore[arg-type]  # it takes what it is given
+        with DerivedAhead(self, _BATCHES, known, 100) as ahead:
             yield ahead
 
 

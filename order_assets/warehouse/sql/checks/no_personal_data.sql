@@ -1,7 +1,7 @@
 -- No column of schema marts is one for personal data or for links that open an order, and no text from the source
 -- looks like an e-mail address, a telephone number or such a link. Numbers of goods are long too, so only free text
--- is searched for telephone numbers. What was found is never shown, only where. `like` comes first, since it costs a tenth
--- of a pattern, and few texts have what the pattern cannot be without.
+-- is searched for telephone numbers. What was found is never shown, only where. `like` comes first: it costs a tenth of
+-- a pattern, and few texts have what the pattern cannot be without.
 with texts as (
     select
         order_key,

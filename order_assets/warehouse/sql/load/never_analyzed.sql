@@ -1,4 +1,5 @@
--- Tables with rows that the planner knows nothing about; names are quoted where they need it. Empty ones wait for theirs.
+-- Tables with rows that the planner knows nothing about; names are quoted where they need it.
+-- Empty ones wait for rows: statistics of no rows would be worse than none.
 select c.oid::regclass::text
 from pg_class as c
 where
