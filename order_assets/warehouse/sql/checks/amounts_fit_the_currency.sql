@@ -1,16 +1,16 @@
 -- The source's amounts have no more places than the currency has (ISO 4217, list one).
 select f.order_key
 from marts.order_facts as f
-cross join lateral (
-    values
-    (f.gross_sales_amount), (f.payment_amount), (f.original_amount), (f.discount_amount), (f.src_product_price),
-    (f.src_product_discount), (f.src_discount_code_discount), (f.src_unique_code_discount), (f.src_shipping_cost),
-    (f.src_shipping_discount), (f.src_other_income), (f.src_gross_revenue)
-) as a (amount)
-where f.is_money_reportable
-group by f.order_key
-having
-    max(scale(trim_scale(a.amount)))
+where
+    f.is_money_reportable
+    and greatest(
+        scale(trim_scale(f.gross_sales_amount)), scale(trim_scale(f.payment_amount)),
+        scale(trim_scale(f.original_amount)), scale(trim_scale(f.discount_amount)),
+        scale(trim_scale(f.src_product_price)), scale(trim_scale(f.src_product_discount)),
+        scale(trim_scale(f.src_discount_code_discount)), scale(trim_scale(f.src_unique_code_discount)),
+        scale(trim_scale(f.src_shipping_cost)), scale(trim_scale(f.src_shipping_discount)),
+        scale(trim_scale(f.src_other_income)), scale(trim_scale(f.src_gross_revenue))
+    )
     > case
         when f.currency_code in (
             'BIF', 'CLP', 'DJF', 'GNF', 'ISK', 'JPY', 'KMF', 'KRW', 'PYG', 'RWF', 'UGX', 'UYI', 'VND', 'VUV', 'XAF',

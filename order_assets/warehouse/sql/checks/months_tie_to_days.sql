@@ -1,5 +1,6 @@
 -- A month is the sum of its days, in everything that may be added. Months that have not followed the facts are left
--- out. The names in braces are filled in from the registry of metrics.
+-- out. The names in braces are filled in from the registry of metrics. "Is true" keeps the months a table that is
+-- looked up: joined, each day would be compared with each of them.
 with followed as (
     select t.order_month
     from ops.touched_months as t
@@ -13,14 +14,14 @@ with followed as (
 days as (
     select date_trunc('month', d.order_date)::date as order_month, {keys}, {sums}
     from marts.{daily} as d
-    inner join followed as w on w.order_month = date_trunc('month', d.order_date)
+    where (date_trunc('month', d.order_date)::date in (select order_month from followed)) is true
     group by date_trunc('month', d.order_date), {keys}
 ),
 
 months as (
     select m.order_month, {keys}, {columns}
     from marts.{monthly} as m
-    inner join followed as w on w.order_month = m.order_month
+    where m.order_month in (select order_month from followed)
 )
 
 select concat_ws(' ', order_month, {keys}) as order_key

@@ -1,5 +1,6 @@
 -- Per month, store and currency, what all products brought is the net sales of the orders with lines. Where the header
 -- says nothing to compare with (mixed currencies, lines that do not add up to it), the lines speak for themselves.
+-- "Is true" keeps the months a table that is looked up: joined, each order would be compared with each of them.
 with followed as (
     select t.order_month
     from ops.touched_months as t
@@ -17,8 +18,9 @@ orders as (
         end as net_sales
     from marts.order_facts as f
     inner join marts.order_line_facts as l on l.order_key = f.order_key
-    inner join followed as w on w.order_month = date_trunc('month', f.order_date)
-    where f.recognition_state = 'recognised' and not f.is_deleted_at_source and l.currency_code <> 'XXX'
+    where
+        f.recognition_state = 'recognised' and not f.is_deleted_at_source and l.currency_code <> 'XXX'
+        and (date_trunc('month', f.order_date)::date in (select order_month from followed)) is true
     group by f.order_key, l.currency_code
 ),
 
