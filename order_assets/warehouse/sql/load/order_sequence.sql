@@ -11,27 +11,32 @@ with affected as (
     inner join changed_orders as c on c.order_key = f.order_key
 ),
 
+-- Customer by customer, so that the index finds their orders however many others have.
 ranked as (
-    select
-        f.order_key,
-        case
-            when f.revenue_class = 'recognised'
-                then row_number() over (
-                    partition by f.source_system, f.currency_code, f.customer_key, f.revenue_class
-                    order by f.ordered_at, f.source_order_id
-                )
-        end as seq
-    from marts.order_facts as f
-    inner join affected as a
-        on a.source_system = f.source_system and a.currency_code = f.currency_code
-        and a.customer_key = f.customer_key
+    select r.order_key, r.seq
+    from affected as a
+    cross join lateral (
+        select
+            f.order_key, f.customer_order_seq,
+            case
+                when f.revenue_class = 'recognised'
+                    then row_number() over (
+                        partition by f.revenue_class order by f.ordered_at, f.source_order_id
+                    )
+            end as seq
+        from marts.order_facts as f
+        where
+            f.source_system = a.source_system and f.currency_code = a.currency_code
+            and f.customer_key = a.customer_key
+    ) as r
+    where r.customer_order_seq is distinct from r.seq
 ),
 
 moved as (
     update marts.order_facts as f
     set customer_order_seq = r.seq
     from ranked as r
-    where r.order_key = f.order_key and f.customer_order_seq is distinct from r.seq
+    where r.order_key = f.order_key
     returning f.order_date
 )
 

@@ -15,9 +15,10 @@ with parts as (
     where
         f.revenue_class = 'recognised'
         and exists (select 1 from marts.revenue_daily)
-        and (
-            f.order_key in (select order_key from restated_before)
-            or f.order_key in (select order_key from changed_orders where is_new)
+        and f.order_key in (
+            select order_key from restated_before
+            union
+            select order_key from changed_orders where is_new
         )
 ),
 
@@ -60,18 +61,26 @@ per_crawl as (
     having sum(p.part) <> 0
 ),
 
+-- Day by day, so that the index on day, store and currency finds the orders: few of a month are of the store.
 now_published as (
     select
         g.period, g.source_system, g.store_key, g.currency_code,
-        coalesce(sum(f.net_sales_amount), 0) as net_sales_amount,
-        coalesce(sum(f.payment_amount), 0) as payment_amount,
-        coalesce(sum(f.discount_amount), 0) as discount_amount,
-        count(f.order_key) as orders_recognised
+        sum(t.net_sales_amount) as net_sales_amount, sum(t.payment_amount) as payment_amount,
+        sum(t.discount_amount) as discount_amount, sum(t.orders_recognised) as orders_recognised
     from (select distinct period, source_system, store_key, currency_code from per_crawl) as g
-    left join marts.order_facts as f
-        on f.order_date >= g.period and f.order_date < g.period + interval '1 month'
-        and f.source_system = g.source_system and f.store_key = g.store_key and f.currency_code = g.currency_code
-        and f.revenue_class = 'recognised'
+    cross join generate_series(0, 30) as d (day_of_month)
+    cross join lateral (
+        select
+            coalesce(sum(f.net_sales_amount), 0) as net_sales_amount,
+            coalesce(sum(f.payment_amount), 0) as payment_amount,
+            coalesce(sum(f.discount_amount), 0) as discount_amount,
+            count(*) as orders_recognised
+        from marts.order_facts as f
+        where
+            f.order_date = g.period + d.day_of_month and f.order_date < g.period + interval '1 month'
+            and f.source_system = g.source_system and f.store_key = g.store_key
+            and f.currency_code = g.currency_code and f.revenue_class = 'recognised'
+    ) as t
     group by 1, 2, 3, 4
 ),
 

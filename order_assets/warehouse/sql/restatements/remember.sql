@@ -6,9 +6,8 @@ select
 from marts.order_facts as f
 where
     exists (select 1 from marts.revenue_daily)
-    and (
-        f.order_key in (select order_key from accepted_orders)
-        or f.order_key in (
-            select order_key from ops.vanished_orders where crawl_id = any(cast(:crawl_ids as bigint []))
-        )
+    and f.order_key in (
+        select order_key from accepted_orders
+        union
+        select order_key from ops.vanished_orders where crawl_id = any(cast(:crawl_ids as bigint []))
     )
