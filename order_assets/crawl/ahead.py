@@ -21,7 +21,7 @@ Batch = Sequence[int]
 
 @dataclass(frozen=True, slots=True)
 class Fetched:
-    """A finished crawl with pages: whose it is, and how many orders its pages list."""
+    """A finished crawl with pages: whose it is, and how many orders are on those that bring news."""
 
     crawl_id: int
     account: tuple[str, str]

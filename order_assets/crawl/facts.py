@@ -53,7 +53,7 @@ def load_pending(
 ) -> LoadCounts:
     """Load every finished crawl that is not in the facts yet, oldest first; return what that did.
 
-    `on_progress` takes how many of how many orders of the pages were gone over.
+    `on_progress` takes how many of how many orders, on pages that bring news, were gone over.
 
     Each batch is one transaction and holds whole crawls, so a reader never sees half an account. While the server
     merges a batch, the next ones are derived here.
@@ -151,14 +151,18 @@ def is_of_the_database(error: Exception) -> bool:
     return error.connection_invalidated or state[:2] in _SERVER_TROUBLE
 
 
-def fetched(connection: sa.Connection, *which: sa.ColumnElement[bool]) -> list[Fetched]:
-    """Return the finished crawls that left pages, oldest first; only those that meet the conditions."""
+def fetched(connection: sa.Connection, *which: sa.ColumnElement[bool], since: datetime | None = None) -> list[Fetched]:
+    """Return the finished crawls that left pages, oldest first; only those that meet the conditions.
+
+    `since`: pages fetched before bring nothing.
+    """
+    news = sa.func.sum(order_pages.c["items"]).filter(brings_news(since))
     query = (
         sa.select(
             crawls.c.crawl_id,
             crawls.c.source_system,
             crawls.c.partition_key,
-            sa.func.coalesce(sa.func.sum(order_pages.c["items"]), 0),
+            sa.func.coalesce(news, 0),
         )
         .outerjoin(order_pages, order_pages.c.crawl_id == crawls.c.crawl_id)
         .where(crawls.c.status != "running", crawls.c.pages > 0, *which)

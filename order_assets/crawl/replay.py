@@ -93,7 +93,7 @@ def replay(
     vault = Vault(settings.keys.encryption)
     with engine.begin() as connection:
         load.lock(connection)
-        replayed = facts.fetched(connection, crawls.c.crawl_id.in_(_with_news(since)))
+        replayed = facts.fetched(connection, crawls.c.crawl_id.in_(_with_news(since)), since=since)
         rebuild.remember(connection)
         if since is None:
             rebuild.clear(connection)
