@@ -6,6 +6,7 @@ import asyncio
 import logging
 import time
 from collections import Counter
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from typing import Literal
@@ -174,7 +175,7 @@ class AccountCrawl:
         if ended.is_complete and not self.stopped_early and (begun.known.has_orders or self.walker.walk.gone):
             ended, vanished = await asyncio.to_thread(self._compare_with_known, begun, ended)
         seen = max(len(walk.seen), begun.orders_seen)
-        new, changed = await asyncio.to_thread(self._count_news) if self.is_known else (seen, 0)
+        new, changed = await self._count_news() if self.is_known else (seen, 0)
         return CrawlResult(
             crawl_id=begun.crawl_id,
             account=self.account,
@@ -194,14 +195,17 @@ class AccountCrawl:
             vanished=vanished,
         )
 
-    def _count_news(self) -> tuple[int, int]:
-        """Count the orders that the facts do not hold, and those they hold in another version. May block."""
-        unasked = self.versions.keys() - self.held.keys()  # by the look at the head
+    async def _count_news(self) -> tuple[int, int]:
+        """Count the orders that the facts do not hold, and those they hold in another version."""
+        unasked = list(self.versions.keys() - self.held.keys())  # by the look at the head
         if unasked:
-            with self.engine.connect() as connection:
-                self.held |= dict.fromkeys(unasked) | known.versions(connection, list(unasked))
+            self.held |= dict.fromkeys(unasked) | await asyncio.to_thread(self._versions, unasked)
         before = [(self.held[key], version) for key, version in self.versions.items()]
         return sum(held is None for held, _ in before), sum(held not in {None, now} for held, now in before)
+
+    def _versions(self, order_keys: Sequence[str]) -> dict[str, str]:
+        with self.engine.connect() as connection:
+            return known.versions(connection, order_keys)
 
     def _compare_with_known(self, begun: Begun, ended: Verdict) -> tuple[Verdict, tuple[str, ...]]:
         """Find the orders that the whole history no longer holds, and distrust it where too many are gone."""

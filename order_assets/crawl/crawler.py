@@ -40,12 +40,17 @@ async def crawl(
     opening = _Opening(work, session, ledger, plan)
     results: list[CrawlResult] = []
 
+    def let_go(ended: Sequence[Account]) -> None:
+        for system in {account.source_system for account in ended}:
+            session.let_go(system, [account.partition_key for account in ended if account.source_system == system])
+
+    ledger.on_ended = let_go
+    reading = engine.execution_options(isolation_level="AUTOCOMMIT")  # single statements: nothing to begin or to end
+
     async def worker() -> None:
         while (opened := await opening.next()) is not None:
             account, walker, begun = opened
-            result = await AccountCrawl(account, walker, engine, ledger, plan).run(begun)
-            if not begun.is_busy:
-                await asyncio.to_thread(session.let_go, account.source_system, [account.partition_key])
+            result = await AccountCrawl(account, walker, reading, ledger, plan).run(begun)
             results.append(result)
             on_result(result)
 
@@ -100,7 +105,7 @@ class _Opening:
             ours = self._session.hold(system, list(mine))
             held = [account for key, (account, _) in mine.items() if key in ours]
             begun = self._ledger.begin(held, late=self._late, now=datetime.now(UTC))
-            self._session.let_go(system, [key for key in ours if key not in begun])
+            self._session.let_go(system, ours - begun.keys())
             self._ready.extend((*work, begun[key]) for key, work in mine.items() if key in begun)
             busy += [work for key, work in mine.items() if key not in ours]
         return busy

@@ -10,7 +10,7 @@ from __future__ import annotations
 import asyncio
 import dataclasses
 import hashlib
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from types import TracebackType
@@ -112,6 +112,8 @@ class Ledger:
         self._run_id = run_id
         self._ciphers: dict[tuple[str, str], PageCipher] = {}
         self._begun: set[int] = set()
+        self.on_ended: Callable[[Sequence[Account]], None] = lambda _accounts: None
+        """Told, in the writer's thread, of accounts whose verdict was committed just now."""
         self._queue: asyncio.Queue[tuple[Account, int, KeptPage | CrawlResult, asyncio.Future[None]]] = asyncio.Queue()
         self._held = 0
         self._room = asyncio.Event()
@@ -304,6 +306,8 @@ class Ledger:
                 )
             if results:
                 self._end(connection, results)
+        if results:
+            self.on_ended([result.account for result in results])
 
     @staticmethod
     def _end(connection: sa.Connection, results: Sequence[CrawlResult]) -> None:

@@ -8,7 +8,8 @@ lock is void.
 from __future__ import annotations
 
 import threading
-from collections.abc import Sequence
+from collections import defaultdict
+from collections.abc import Iterable, Sequence
 from types import TracebackType
 from typing import Self
 
@@ -18,6 +19,7 @@ from order_assets.warehouse.ledger_schema import api_leases, crawl_sessions
 
 PRESENCE = 7_205_103  # any number; the class of the locks that say "this session lives"; see sql/pace/lease
 
+_PREFIX = "order_assets crawl"
 
 _HOLD = sa.text(
     "select a.partition_key, pg_try_advisory_lock(hashtextextended(:prefix || a.partition_key, 0)) as is_ours"
@@ -35,6 +37,7 @@ class Session:
     def __init__(self, engine: sa.Engine) -> None:
         """Take a number that no other session has."""
         self._turn = threading.Lock()
+        self._held: defaultdict[str, set[str]] = defaultdict(set)
         self._connection = engine.connect().execution_options(isolation_level="AUTOCOMMIT")
         self.session_id = int(self._connection.execute(sa.select(crawl_sessions.next_value())).scalar_one())
         self._connection.execute(sa.select(sa.func.pg_advisory_lock(PRESENCE, self.session_id)))
@@ -59,14 +62,15 @@ class Session:
     def hold(self, source_system: str, keys: Sequence[str]) -> set[str]:
         """Take accounts for this session; return those that no other session has."""
         with self._turn:
-            rows = self._connection.execute(
-                _HOLD, {"keys": list(keys), "prefix": f"order_assets crawl {source_system} "}
-            )
-            return {row.partition_key for row in rows if row.is_ours}
+            rows = self._connection.execute(_HOLD, {"keys": list(keys), "prefix": f"{_PREFIX} {source_system} "})
+            ours = {row.partition_key for row in rows if row.is_ours}
+            self._held[source_system] |= ours
+            return ours
 
-    def let_go(self, source_system: str, keys: Sequence[str]) -> None:
-        """Give accounts back."""
+    def let_go(self, source_system: str, keys: Iterable[str]) -> None:
+        """Give accounts back; those that this session does not hold are passed over."""
         with self._turn:
-            self._connection.execute(
-                _LET_GO, {"keys": list(keys), "prefix": f"order_assets crawl {source_system} "}
-            ).all()
+            mine = self._held[source_system].intersection(keys)
+            if mine:
+                self._held[source_system] -= mine
+                self._connection.execute(_LET_GO, {"keys": list(mine), "prefix": f"{_PREFIX} {source_system} "}).all()

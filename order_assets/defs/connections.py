@@ -7,6 +7,8 @@ import dagster as dg
 import psycopg2.extensions
 import sqlalchemy as sa
 
+from order_assets.warehouse.engine import replace_the_dead
+
 _NO_TIMEOUT = 0  # milliseconds; the webserver's limit is for pages that people wait for
 _RECYCLE_SECONDS = 600
 _MORE = 10  # beside the one that is kept
@@ -14,15 +16,17 @@ _MORE = 10  # beside the one that is kept
 _kept: WeakSet[dg.DagsterInstance] = WeakSet()
 
 
-@sa.event.listens_for(sa.pool.QueuePool, "checkout")
-def _alive(connection: Any, _record: object, _proxy: object) -> None:
-    """Have a kept connection that the server or the network has dropped replaced by a new one, before it is used."""
+def _is_alive(connection: Any) -> bool:
     if isinstance(connection, psycopg2.extensions.connection):  # Dagster's; our own engine looks by itself
         try:
             with connection.cursor() as cursor:
                 cursor.execute("select 1")
         except psycopg2.Error:
-            raise sa.exc.DisconnectionError from None
+            return False
+    return True
+
+
+replace_the_dead(sa.pool.QueuePool, _is_alive)
 
 
 def keep_connections(instance: dg.DagsterInstance) -> None:

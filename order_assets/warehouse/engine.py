@@ -5,9 +5,13 @@ Which server the URL points to (configured or embedded) is decided in `settings`
 
 from __future__ import annotations
 
+import math
+import time
+from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
+from typing import Any
 
 import psycopg
 import sqlalchemy as sa
@@ -23,6 +27,7 @@ _MIGRATIONS = Path(__file__).parent / "migrations"
 _MIGRATION_LOCK = 7_205_101  # any number; the same for all processes that migrate
 AT_WORK_LOCK = 7_205_105  # shared by runs at work (`presence`); who migrates needs it alone
 _PATIENCE_SECONDS = 60.0  # of a migration, with runs at work and with whoever reads or writes a table it changes
+_IDLE_SECONDS = 1.0  # after which a kept connection is asked whether it still is one
 _TIMED_OUT = "55P03"
 _NO_CONNECTION = "08"
 # Classes of SQLSTATE: no connection, no resources (disk, memory, connections), an operator's doing (shut down, a
@@ -93,9 +98,9 @@ def connect(url: str) -> sa.Engine:
         hide_parameters=True,  # parameters are rows, and errors are logged
         pool_size=4,
         max_overflow=8,
-        pool_pre_ping=True,
         connect_args={"options": "-ctimezone=UTC", "connect_timeout": 10, "application_name": "order-assets"},
     )
+    replace_the_dead(engine, _is_alive)
     place = place_of(url)
     try:
         with engine.connect() as connection:
@@ -108,6 +113,34 @@ def connect(url: str) -> sa.Engine:
     if version < OLDEST_SERVER:
         raise WarehouseError(f"{place} is PostgreSQL {version}; Order Assets needs {OLDEST_SERVER} or newer")
     return engine
+
+
+def replace_the_dead(pool: sa.Engine | type[sa.Pool], is_alive: Callable[[Any], bool]) -> None:
+    """Have kept connections that the server or the network dropped while they were idle replaced by new ones.
+
+    To ask before each use, as SQLAlchemy can, would double the round trips of a crawl, which takes a connection as
+    often as a page comes.
+    """
+
+    def note_the_time(_connection: object, record: sa.pool.ConnectionPoolEntry) -> None:
+        record.info["idle since"] = time.monotonic()
+
+    def look(connection: object, record: sa.pool.ConnectionPoolEntry, _proxy: object) -> None:
+        idle = time.monotonic() - record.info.get("idle since", math.inf)
+        if idle > _IDLE_SECONDS and not is_alive(connection):
+            raise sa.exc.DisconnectionError
+
+    sa.event.listen(pool, "checkin", note_the_time)
+    sa.event.listen(pool, "checkout", look)
+
+
+def _is_alive(connection: psycopg.Connection) -> bool:
+    try:
+        connection.execute("")
+        connection.rollback()
+    except psycopg.Error:
+        return False
+    return True
 
 
 @dataclass(frozen=True, slots=True)
