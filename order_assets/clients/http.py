@@ -9,7 +9,6 @@ import asyncio
 import email.utils
 import logging
 import random
-import zlib
 from collections import Counter
 from collections.abc import Awaitable, Callable, Mapping
 from contextvars import ContextVar
@@ -23,6 +22,7 @@ from urllib.parse import quote, urlencode
 import aiohttp
 import httpx
 from httpx_aiohttp import AiohttpTransport
+from isal import isal_zlib
 
 from order_assets.clients.errors import ContractError, RateLimitedError, Reason, TransientError
 
@@ -214,10 +214,10 @@ def decode(body: bytes, content_encoding: str) -> bytes:
         raise ContractError(Reason.BAD_ENVELOPE, f"unexpected content encoding {content_encoding[:40]!r}")
     content = bytearray()
     for _ in range(MAX_MEMBERS):  # a gzip body may be several members in a row
-        unpacker = zlib.decompressobj(_WINDOW_BITS[content_encoding])
+        unpacker = isal_zlib.decompressobj(_WINDOW_BITS[content_encoding])
         try:
             content += unpacker.decompress(body, MAX_CONTENT_BYTES + 1 - len(content))
-        except zlib.error:
+        except isal_zlib.error:  # type: ignore[misc] # its stub takes the class for an instance
             raise TransientError(Reason.BAD_JSON, f"the {content_encoding} body is damaged") from None
         if len(content) > MAX_CONTENT_BYTES:
             raise ContractError(Reason.BAD_ENVELOPE, f"the answer unpacks to more than {MAX_CONTENT_BYTES:,} bytes")
