@@ -170,6 +170,7 @@ class FactsLoad:
         run = self._connection.execute
         counts = LoadCounts()
         CHANGED_ORDERS.create(self._connection)
+        run(sa.text("set local enable_seqscan = off"))  # few of many orders, and the first load has no statistics
         run(statement("load/accepted_orders"))
         run(statement("load/stale_payloads"))
         vanished = run(statement("load/any_vanished"), {"crawl_ids": list(crawl_ids)}).scalar_one()
@@ -202,6 +203,7 @@ class FactsLoad:
         if not self._is_replay:
             run(statement("load/share_bodies"), {"crawl_ids": list(crawl_ids)})
         run(statement("load/finish_crawls"), {"crawl_ids": list(crawl_ids)})
+        run(sa.text("set local enable_seqscan = on"))
         return counts
 
     def _write_what_belongs(self, again: Callable[[], Iterable[Frames]] | None) -> None:

@@ -2,16 +2,16 @@
 -- Customers are affected through the old and the new version of a changed order. An order that arrives late moves
 -- the rank of later ones, so their days and months are touched as well.
 with affected as (
-    select p.source_system, p.currency_code, p.customer_key
+    select p.currency_code, p.customer_key
     from prior_versions as p
     inner join changed_orders as c on c.order_key = p.order_key
     union
-    select f.source_system, f.currency_code, f.customer_key
+    select f.currency_code, f.customer_key
     from marts.order_facts as f
     inner join changed_orders as c on c.order_key = f.order_key
 ),
 
--- Customer by customer, so that the index finds their orders however many others have.
+-- Customer by customer, so that the index finds their orders however many others have. A customer is of one source.
 ranked as (
     select r.order_key, r.seq
     from affected as a
@@ -25,9 +25,7 @@ ranked as (
                     )
             end as seq
         from marts.order_facts as f
-        where
-            f.source_system = a.source_system and f.currency_code = a.currency_code
-            and f.customer_key = a.customer_key
+        where f.customer_key = a.customer_key and f.currency_code = a.currency_code
     ) as r
     where r.customer_order_seq is distinct from r.seq
 ),
