@@ -43,7 +43,8 @@ def facts(context: dg.AssetExecutionContext, warehouse: WarehouseResource) -> It
             told = done
             context.log.info("%d of %d orders of the pages read", done, total)
 
-    counts = load_pending(warehouse.engine, warehouse.settings, context.run.run_id, on_progress=tell)
+    with memory.settled():
+        counts = load_pending(warehouse.engine, warehouse.settings, context.run.run_id, on_progress=tell)
     context.log.info("%d orders are new, %d changed", counts.orders_new, counts.orders_changed)
     engine = warehouse.engine
     with engine.connect() as connection:
