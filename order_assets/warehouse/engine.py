@@ -27,7 +27,7 @@ _MIGRATIONS = Path(__file__).parent / "migrations"
 _MIGRATION_LOCK = 7_205_101  # any number; the same for all processes that migrate
 AT_WORK_LOCK = 7_205_105  # shared by runs at work (`presence`); who migrates needs it alone
 _PATIENCE_SECONDS = 60.0  # of a migration, with runs at work and with whoever reads or writes a table it changes
-_IDLE_SECONDS = 1.0  # after which a kept connection is asked whether it still is one
+_IDLE_SECONDS = 0.1  # after which a kept connection is asked whether it still is one; no server restarts in less
 _TIMED_OUT = "55P03"
 _NO_CONNECTION = "08"
 # Classes of SQLSTATE: no connection, no resources (disk, memory, connections), an operator's doing (shut down, a
