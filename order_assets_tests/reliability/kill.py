@@ -21,7 +21,8 @@ from typing import Literal
 
 import sqlalchemy as sa
 
-from order_assets_tests.reliability.scene import COMMAND, Scene, scene
+from order_assets.sandbox.world import WorldSpec
+from order_assets_tests.reliability.scene import COMMAND, SPEC, Scene, scene
 from order_assets_tests.reliability.truth import Reader, Truth, fingerprints
 from order_assets_tests.reliability.victim import Trap
 
@@ -84,9 +85,9 @@ class Killing:
 
 
 @contextmanager
-def killing(*, command: bool) -> Iterator[Killing]:
+def killing(*, command: bool, world: WorldSpec = SPEC) -> Iterator[Killing]:
     """Set the scene: half of the accounts are loaded, orders change, and an undisturbed run shows what to expect."""
-    with scene() as made:
+    with scene(world) as made:
         accounts = made.sandbox.world.accounts
         base, words = made.copy(), COMMAND if command else ()
         made.run(base, *COMMAND, *(word for account in accounts[::2] for word in ("--account", account)))

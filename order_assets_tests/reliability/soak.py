@@ -11,19 +11,23 @@ import argparse
 import random
 import re
 import sys
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
+from datetime import date
 
 import sqlalchemy as sa
 
 from order_assets.sandbox.faults import KINDS
 from order_assets_tests.reliability.kill import killing
-from order_assets_tests.reliability.scene import Scene
+from order_assets_tests.reliability.scene import SPEC, Scene
 from order_assets_tests.reliability.truth import Truth, differences
 from order_assets_tests.reliability.views import PUBLISHED
 
 # They change the source itself, or take longer than a round should.
 _LEFT_OUT = {"order_arrives", "order_vanishes", "slow"}
 _FAULTS_AT_ONCE = 3
+# A round is about a day. An order that is dated in the future is given the day it is fetched on, and a new installation
+# fetches on another day.
+_LONG_AGO = replace(SPEC, until=date(2022, 12, 31))
 _GROWTH_BYTES = 4_000_000  # of the database in a round; a round keeps each page anew
 _MEMORY_BYTES = 400_000_000
 
@@ -96,7 +100,7 @@ def main() -> int:
     parser.add_argument("--seed", default="1")
     asked = parser.parse_args()
     wrong = 0
-    with killing(command=False) as kills:
+    with killing(command=False, world=_LONG_AGO) as kills:
         soak = Soak(kills.scene, kills.scene.copy(kills.base), asked.seed)
         for number in range(asked.rounds):
             complaints = soak.round(number)
