@@ -203,7 +203,7 @@ class FactsLoad:
         if not self._is_replay:
             run(statement("load/share_bodies"), {"crawl_ids": list(crawl_ids)})
         run(statement("load/finish_crawls"), {"crawl_ids": list(crawl_ids)})
-        run(sa.text("set local enable_seqscan = on"))
+        run(sa.text("set local enable_seqscan to default"))
         return counts
 
     def _write_what_belongs(self, again: Callable[[], Iterable[Frames]] | None) -> None:
