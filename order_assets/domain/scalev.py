@@ -27,8 +27,10 @@ from order_assets.domain import (
     money,
     recognition,
     scalev_customers,
+    scalev_discounts,
     scalev_lines,
     scalev_lists,
+    scalev_stores,
     status_events,
     unknown,
 )
@@ -174,8 +176,10 @@ class _Derivation:
             ),
             events=status_events.log(orders, self.time_columns, order=self.history, shipment=parcels),
             lifecycles=lifecycle.snapshot(orders, self.events, self.firsts),
-            discounts=self.discounts(orders),
-            stores=self.stores(),
+            discounts=scalev_discounts.rows(
+                orders, self.amounts, self.code_discounts()[1], self.discount_code, self.column["discount_code_code"]
+            ),
+            stores=scalev_stores.rows(self.column["store"], self.pages),
             customers=scalev_customers.rows(self.column["customer"], orders, self.policy, self.hmac_key),
         )
 
@@ -438,41 +442,3 @@ class _Derivation:
         readable = self.amounts["product_price"].value.notna().to_numpy(dtype=bool)
         differs["line_sum_mismatch"] = readable & (self.totals.basis == "unreconciled")
         return differs
-
-    def discounts(self, orders: pd.DataFrame) -> pd.DataFrame:
-        """Rows of `discount_facts` (model.md 2.2)."""
-        a = {name: self.amounts[name].or_zero for name in _COMPONENTS}
-        _, code_shipping = self.code_discounts()
-        on_shipping = pc.not_equal(arrow(code_shipping), money.ZERO)
-        code_basis = series(pc.if_else(on_shipping, arrow(a["shipping_cost"]), arrow(a["product_price"])))
-        promotional = "promotional"
-        return facts.discount_rows(orders, [
-            {"discount_kind": "product", "discount_class": promotional,
-             "amount": a["product_discount"], "basis_amount": a["product_price"]},
-            {"discount_kind": "code", "discount_class": promotional,
-             "amount": a["discount_code_discount"], "basis_amount": code_basis,
-             "discount_code": self.discount_code, "discount_code_raw": text(self.column["discount_code_code"]),
-             "applied_to": orders["discount_code_applied_to"]},
-            {"discount_kind": "shipping", "discount_class": promotional,
-             "amount": a["shipping_discount"], "basis_amount": a["shipping_cost"]},
-            {"discount_kind": "unique_code", "discount_class": "technical",
-             "amount": a["unique_code_discount"], "basis_amount": a["product_price"]},
-        ])  # fmt: skip
-
-    def stores(self) -> pd.DataFrame:
-        """One row per store of the batch, with the last name seen."""
-        names = label(None if store is None else store.name for store in self.column["store"])
-        frame = pd.DataFrame({
-            "source_store_id": self.pages["source_account"],
-            "display_name": names,
-            "time_zone": self.pages["store_time_zone"],
-            "default_currency": self.pages["default_currency"],
-            "fetched_at": self.pages["fetched_at"],
-        })  # fmt: skip
-        last = frame.groupby("source_store_id", sort=True, as_index=False).last()
-        last["display_name"] = last["display_name"].fillna(last["source_store_id"])
-        last["source_system"] = constant(SYSTEM, len(last), TEXT)
-        last["store_key"] = SYSTEM + "|" + last["source_store_id"]
-        for name in ("name_en", "name_sc", "name_tc"):
-            last[name] = constant(None, len(last), TEXT)
-        return last

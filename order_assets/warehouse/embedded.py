@@ -63,8 +63,7 @@ REMEDIES = {
     "could not look up effective user ID": "run as an account that is listed in /etc/passwd",
     "pre-existing shared memory block": "end the processes left over from the killed server",
 }
-# Another program took the port between our check and the start, or a backend has not yet noticed that its
-# postmaster was killed. Both pass.
+# Another program took the port since we looked, or a backend has not noticed yet that its postmaster was killed.
 PASSING = ("Address already in use", "pre-existing shared memory block")
 PASSING_SECONDS = 60
 START_SECONDS = 300
