@@ -68,7 +68,9 @@ def _told(entries: pd.DataFrame, dimension: str | None, source: str = "history")
 def _finished(orders: pd.DataFrame, told: pd.DataFrame) -> pd.DataFrame:
     at = arrow(told["occurred_at"]).cast(pa.int64()).to_numpy(zero_copy_only=False)
     told = told.assign(second=at // 1_000_000, at=at)
-    told = told[~told.duplicated([*_KEY, "second"])].reset_index(drop=True)
+    told = told[~told.duplicated([*_KEY, "second"])]
+    # An order's events together: they share a place in the table's index, which is visited once instead of eight times.
+    told = told.sort_values("row", kind="stable", ignore_index=True)
     rows = told["row"].to_numpy(dtype=np.int64)
     found: dict[str, pd.Series] = {name: orders[name].iloc[rows].reset_index(drop=True) for name in VERSION}
     found |= {name: told[name] for name in ("event_dimension", "status", "event_source")}

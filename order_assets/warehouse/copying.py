@@ -5,8 +5,8 @@ Columns of type array must already be PostgreSQL array literals. What is loaded,
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-from concurrent.futures import Future, ThreadPoolExecutor
+from collections.abc import Iterable, Iterator
+from concurrent.futures import Executor, Future
 
 import pandas as pd
 import pyarrow as pa
@@ -39,17 +39,23 @@ def send(connection: sa.Connection, table: sa.Table, text: memoryview) -> None:
         sink.write(text)
 
 
-def copy_all(connection: sa.Connection, rows: Iterable[tuple[sa.Table, pd.DataFrame]]) -> None:
-    """COPY frames one after another; while the server takes one, the next is rendered.
+def begun(
+    worker: Executor, rows: Iterable[tuple[sa.Table, pd.DataFrame]]
+) -> Iterator[tuple[sa.Table, Future[memoryview]]]:
+    """Yield each frame's table and its text, which a thread of the worker begins to render when it is asked for."""
+    for table, frame in rows:
+        yield table, worker.submit(rendered, table, frame)
+
+
+def copy_all(connection: sa.Connection, rows: Iterable[tuple[sa.Table, Future[memoryview]]]) -> None:
+    """COPY what was begun, one after another; while the server takes one, the next is rendered.
 
     `rows` is read between two COPYs, so it may use the connection.
     """
-    with ThreadPoolExecutor(max_workers=1, thread_name_prefix="render") as worker:
-        ready: tuple[sa.Table, Future[memoryview]] | None = None
-        for table, frame in rows:
-            coming = table, worker.submit(rendered, table, frame)
-            if ready is not None:
-                send(connection, ready[0], ready[1].result())
-            ready = coming
+    ready: tuple[sa.Table, Future[memoryview]] | None = None
+    for coming in rows:
         if ready is not None:
             send(connection, ready[0], ready[1].result())
+        ready = coming
+    if ready is not None:
+        send(connection, ready[0], ready[1].result())

@@ -6,9 +6,10 @@ that do not differ are not written, so loading the same pages twice changes noth
 
 from __future__ import annotations
 
-from collections import Counter
+from collections import Counter, deque
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from collections.abc import Set as AbstractSet
+from concurrent.futures import Executor, Future, ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from datetime import date
@@ -21,11 +22,12 @@ from sqlalchemy.dialects.postgresql import insert
 
 from order_assets.domain.pages import Frames
 from order_assets.warehouse import fact_schema, ledger_schema, restatements, schema
-from order_assets.warehouse.copying import copy_all, rendered, send
+from order_assets.warehouse.copying import begun, copy_all, rendered, send
 from order_assets.warehouse.sql import statement
 
 _LOAD_LOCK = 7_205_102  # any number; the same for all loads
 _SAMPLE = 20  # a fifth of the server's default; enough to choose a plan by, until autovacuum looks more closely
+_COUNTED = {"preserve_rowcount": True}
 _HELD_ORDERS = 10_000  # of so many, what belongs to them is held in memory (about 4 kB each)
 
 # Columns of order_facts that a page does not carry: they are decided while loading.
@@ -167,11 +169,21 @@ class FactsLoad:
 
         `again` returns the added frames once more, for loads of more orders than are held in memory.
         """
+        with ThreadPoolExecutor(max_workers=1, thread_name_prefix="render") as worker:
+            return self._merge(crawl_ids, run_id, again, worker)
+
+    def _merge(
+        self,
+        crawl_ids: Sequence[int],
+        run_id: str,
+        again: Callable[[], Iterable[Frames]] | None,
+        worker: Executor,
+    ) -> LoadCounts:
         run = self._connection.execute
         counts = LoadCounts()
         CHANGED_ORDERS.create(self._connection)
         run(sa.text("set local enable_seqscan = off"))  # few of many orders, and the first load has no statistics
-        run(statement("load/accepted_orders"))
+        accepted = run(statement("load/accepted_orders"), execution_options=_COUNTED).rowcount
         run(statement("load/stale_payloads"))
         vanished = run(statement("load/any_vanished"), {"crawl_ids": list(crawl_ids)}).scalar_one()
         if self._staged or vanished:
@@ -179,15 +191,20 @@ class FactsLoad:
             run(sa.text("analyze accepted_orders (order_key, source_system, partition_key, customer_key)"))
             run(statement("load/dim_store"))
             run(statement("load/dim_customer"))
-            run(statement("load/prior_versions"))
+            known = run(statement("load/prior_versions"), execution_options=_COUNTED).rowcount
+            # What belongs to orders that are all new is rendered while the server merges them.
+            news = self._begin(worker) if accepted == self._staged and not known else None
             if not self._is_replay:
                 restatements.remember(self._connection, crawl_ids)
-            run(_upsert_orders(rewrite=self._is_replay), {"run_id": run_id})
-            run(statement("load/member_conflicts"))
-            run(sa.text("analyze changed_orders"))
             with _references_known(self._connection):
+                run(_upsert_orders(rewrite=self._is_replay), {"run_id": run_id})
+                run(statement("load/member_conflicts"))
+                run(sa.text("analyze changed_orders"))
                 run(statement("load/lineage"))
-                self._write_what_belongs(again)
+                if news is None:
+                    self._write_what_belongs(again, worker)
+                else:
+                    copy_all(self._connection, (news.popleft() for _ in range(len(news))))
             run(statement("load/account_customers"))
             run(statement("load/adopt_orders"))
             run(statement("load/adopt_orders_apply"))
@@ -206,7 +223,12 @@ class FactsLoad:
         run(sa.text("set local enable_seqscan to default"))
         return counts
 
-    def _write_what_belongs(self, again: Callable[[], Iterable[Frames]] | None) -> None:
+    def _begin(self, worker: Executor) -> deque[tuple[sa.Table, Future[memoryview]]] | None:
+        """Begin to render what belongs to the held orders, and hold it no longer; None if it is not held."""
+        held, self._held = self._held, None
+        return None if held is None else deque(begun(worker, chain.from_iterable(map(_of_new_orders, held))))
+
+    def _write_what_belongs(self, again: Callable[[], Iterable[Frames]] | None, worker: Executor) -> None:
         """Replace lines, milestones, discounts and events of the orders that were written."""
         connection = self._connection
         held: Iterable[Frames] | None = self._held
@@ -233,7 +255,7 @@ class FactsLoad:
             events = frames.events if complete and not len(before) else _of(frames.events, news)
             yield fact_schema.order_status_events, events
 
-        copy_all(connection, chain.from_iterable(parts(frames) for frames in held))
+        copy_all(connection, begun(worker, chain.from_iterable(map(parts, held))))
         self._held = None
         if len(before):
             connection.execute(sa.text("analyze stage_events"))
@@ -277,6 +299,13 @@ class FactsLoad:
         )
         new, changed, kept, stale = self._connection.execute(query).one()
         return LoadCounts(new, changed, kept - stale, stale, months)
+
+
+def _of_new_orders(frames: Frames) -> Iterator[tuple[sa.Table, pd.DataFrame]]:
+    """Yield the rows that belong to orders, by table."""
+    for table, frame_of in _OF_ORDERS:
+        yield table, frame_of(frames)
+    yield fact_schema.order_status_events, frames.events
 
 
 def lock(connection: sa.Connection) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, date, datetime
 from decimal import Decimal
 from typing import Any
@@ -18,7 +19,7 @@ from order_assets.domain import ktsp, scalev
 from order_assets.domain.columns import MONEY, TEXT, series
 from order_assets.domain.recognition import Policy
 from order_assets.sandbox.world import World
-from order_assets.warehouse.copying import copy_all
+from order_assets.warehouse.copying import begun, copy_all
 from order_assets.warehouse.load import FactsLoad, prepare
 from order_assets_tests.warehouse.parts import SPEC, do, load_world, page_of, rows, summarise_all
 
@@ -36,9 +37,9 @@ def _table(name: str, *columns: sa.Column[Any]) -> sa.Table:
 
 def _round_trip(engine: sa.Engine, table: sa.Table, *frames: pd.DataFrame) -> list[tuple[Any, ...]]:
     """Copy frames into a fresh table and read it back in the order of its first column."""
-    with engine.begin() as connection:
+    with engine.begin() as connection, ThreadPoolExecutor(1) as worker:
         table.create(connection)
-        copy_all(connection, ((table, frame) for frame in frames))
+        copy_all(connection, begun(worker, ((table, frame) for frame in frames)))
         found = [tuple(row) for row in connection.execute(sa.select(table).order_by(table.c[0]))]
         table.drop(connection)
     return found

@@ -3,15 +3,14 @@
 insert into ops.order_lineage
     (order_key, source_system, partition_key, crawl_id, page_number, position, ordered_at, is_open, is_listed)
 select
-    a.order_key, a.source_system, a.partition_key, a.crawl_id, a.page_number, a.position, f.ordered_at,
-    f.source_system = 'scalev' and (
-        f.order_state not in ('completed', 'returned', 'canceled', 'closed')
-        or f.recognition_state in ('draft', 'open')
+    a.order_key, a.source_system, a.partition_key, a.crawl_id, a.page_number, a.position, a.ordered_at,
+    a.source_system = 'scalev' and (
+        a.order_state not in ('completed', 'returned', 'canceled', 'closed')
+        or a.recognition_state in ('draft', 'open')
     ),
     true
 from accepted_orders as a
 inner join changed_orders as c on c.order_key = a.order_key
-inner join marts.order_facts as f on f.order_key = a.order_key
 on conflict (order_key) do update set
     source_system = excluded.source_system, partition_key = excluded.partition_key, crawl_id = excluded.crawl_id,
     page_number = excluded.page_number, position = excluded.position, ordered_at = excluded.ordered_at,
