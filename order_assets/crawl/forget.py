@@ -24,6 +24,7 @@ from order_assets.settings import Settings, SourceSystem
 from order_assets.warehouse import dagster_history, load, rebuild, schema
 from order_assets.warehouse.ledger_schema import accounts, crawls, credentials, order_lineage, order_pages, page_keys
 from order_assets.warehouse.sql import statement
+from order_assets.warehouse.unchanged import count_at_once
 
 NEUTRAL_NAME = "forgotten"
 
@@ -84,6 +85,7 @@ def forget(
                 roster.retire(connection, settings, each, source_system=source_system)
             _reword_logs(settings.state / "dagster" / "logs", extent.partition_keys)
             rows = _erase(connection, extent, people, run_id)
+            count_at_once(connection)
     return dataclasses.replace(extent, dagster_rows=rows)
 
 

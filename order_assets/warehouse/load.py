@@ -24,6 +24,7 @@ from order_assets.domain.pages import Frames
 from order_assets.warehouse import fact_schema, ledger_schema, restatements, schema
 from order_assets.warehouse.copying import begun, copy_all, rendered, send
 from order_assets.warehouse.sql import statement
+from order_assets.warehouse.unchanged import count_at_once
 
 _LOAD_LOCK = 7_205_102  # any number; the same for all loads
 _SAMPLE = 20  # a fifth of the server's default; enough to choose a plan by, until autovacuum looks more closely
@@ -221,6 +222,7 @@ class FactsLoad:
             run(statement("load/share_bodies"), {"crawl_ids": list(crawl_ids)})
         run(statement("load/finish_crawls"), {"crawl_ids": list(crawl_ids)})
         run(sa.text("set local enable_seqscan to default"))
+        count_at_once(self._connection)
         return counts
 
     def _begin(self, worker: Executor) -> deque[tuple[sa.Table, Future[memoryview]]] | None:

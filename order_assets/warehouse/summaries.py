@@ -19,6 +19,7 @@ from order_assets.warehouse.ledger_schema import summarised_months, summarised_t
 from order_assets.warehouse.metrics import PLACED, Metric
 from order_assets.warehouse.metrics_registry import REGISTRY
 from order_assets.warehouse.sql import source
+from order_assets.warehouse.unchanged import count_at_once
 
 
 @dataclass(frozen=True, slots=True)
@@ -299,6 +300,7 @@ def _replace(
     vanished = sa.delete(table).where(*among, ~sa.exists().where(sa.and_(*same_group)).correlate(table))
     removed = connection.execute(vanished).rowcount
     rows = connection.execute(sa.select(sa.func.count()).select_from(stage)).scalar_one()
+    count_at_once(connection)
     return SummaryCounts(rows=rows, written=written, removed=removed)
 
 
