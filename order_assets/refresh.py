@@ -18,7 +18,7 @@ import sqlalchemy as sa
 from order_assets.crawl import accounts, progress
 from order_assets.definitions import defs
 from order_assets.defs.abandoned import PROCESS_TAG, end_abandoned_runs, this_process
-from order_assets.defs.automation import as_of_config, due_stretches, month_range, sync_partitions
+from order_assets.defs.automation import STALE_MONTHS, as_of_config, due_stretches, month_range, sync_partitions
 from order_assets.defs.checks.quality import last_findings
 from order_assets.defs.connections import keep_connections
 from order_assets.defs.raw.order_pages import QUIET
@@ -147,7 +147,9 @@ def refresh(  # noqa: PLR0913 - the choices of the command, all by name
         due = due_stretches(connection)
     on_step("summaries")
     for first, last in due:
-        run_ids.append(_succeed(repository, instance, "summarise_months", tags=month_range(first, last)))
+        run_ids.append(
+            _succeed(repository, instance, "summarise_months", config=STALE_MONTHS, tags=month_range(first, last))
+        )
     with engine.connect() as connection:
         is_stale = bool(summaries.stale_tables(connection, as_of))
     if is_stale:

@@ -160,7 +160,12 @@ def restated_months_sensor(
         return dg.SkipReason("the latest load_facts failed; its checks guard what is published")
     hour = f"{datetime.now(UTC):%Y-%m-%dT%H}"
     return [
-        dg.RunRequest(run_key=f"{first}..{last}@{newest}@{hour}", tags=month_range(first, last)) for first, last in due
+        dg.RunRequest(
+            run_key=f"{first}..{last}@{newest}@{hour}",
+            tags=month_range(first, last),
+            run_config={**QUIET, **STALE_MONTHS},
+        )
+        for first, last in due
     ]
 
 
@@ -190,6 +195,10 @@ def stale_summaries_sensor(
         run_key=f"{newest}@{now:%Y-%m-%dT%H}",
         run_config={**QUIET, **as_of_config(now.date())},
     )
+
+
+STALE_MONTHS: Mapping[str, object] = {"ops": {"monthly_summaries": {"config": {"only_stale": True}}}}
+"""The configuration of `summarise_months` for what changed in the months, rather than all of them."""
 
 
 def as_of_config(as_of: date) -> dict[str, object]:

@@ -169,8 +169,19 @@ touched_months = sa.Table(
     sa.Column("order_month", sa.Date(), primary_key=True, comment="First day of the month"),
     _col("change_number", sa.BigInteger(), "Grows with every load that changed an order of the month"),
     _col("touched_at", _INSTANT, "When that was"),
+    _col("whole_change_number", sa.BigInteger(), "Last change of which the days are not in touched_days"),
     schema="ops",
     comment="Months whose facts changed; a summary is stale while its own number is lower",
+)
+
+touched_days = sa.Table(
+    "touched_days",
+    metadata,
+    sa.Column("order_date", sa.Date(), primary_key=True, comment="Business date of the orders"),
+    sa.Column("store_key", sa.Text(), primary_key=True, comment="The store"),
+    _col("change_number", sa.BigInteger(), "Number of the last load that changed an order of the day"),
+    schema="ops",
+    comment="Days of stores whose facts changed after their month was summarised first",
 )
 change_numbers = sa.Sequence("change_numbers", metadata=metadata, schema="ops")
 crawl_sessions = sa.Sequence("crawl_sessions", metadata=metadata, schema="ops")

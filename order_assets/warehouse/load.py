@@ -287,11 +287,13 @@ class FactsLoad:
 
     def _touch(self) -> frozenset[date]:
         run = self._connection.execute
-        run(sa.text("create temporary table touched_dates (order_date date) on commit drop"))
+        run(sa.text("create temporary table touched_dates (order_date date, store_key text) on commit drop"))
         run(statement("load/touched_dates"))
         run(statement("load/order_sequence"))
         number = run(sa.text("select nextval('ops.change_numbers')")).scalar_one()
-        return frozenset(run(statement("load/touch_months"), {"change_number": number}).scalars())
+        months = frozenset(run(statement("load/touch_months"), {"change_number": number}).scalars())
+        run(statement("load/touch_days"), {"change_number": number})
+        return months
 
     def _counts(self, months: frozenset[date]) -> LoadCounts:
         query = sa.text(

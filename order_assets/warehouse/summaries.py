@@ -39,6 +39,7 @@ class Summary:
     decides its month; empty: the table is computed whole, for all dates at once. The
     first key is what `{period}` is in the registry's windows. `origins`: for columns of a statement of our own, the
     columns of facts they are made of, where that is not the order's column of the same name (see `lineage`).
+    `groups`: what the rows are grouped by, with the keys by number, if not by the keys alone.
     """
 
     keys: dict[str, str]
@@ -46,9 +47,23 @@ class Summary:
     where: str = ""
     dated: str = ""
     origins: Mapping[str, str] = field(default_factory=dict)
+    groups: str = ""
 
-    def sql(self, metrics: Sequence[Metric]) -> str:
-        """Return the query of the groups: aggregates, then what is derived of them, then ratios."""
+    @property
+    def period(self) -> str:
+        """SQL of the group's period over a row of the facts."""
+        return next(iter(self.keys.values()))
+
+    @property
+    def follows_days(self) -> bool:
+        """Whether a group holds orders of one store alone, so that it is known which groups a day of a store is in."""
+        return bool(self.dated) and "store_key" in self.keys
+
+    def sql(self, metrics: Sequence[Metric], among: str = "") -> str:
+        """Return the query of the groups: aggregates, then what is derived of them, then ratios.
+
+        `among`: a condition on the rows.
+        """
         period = next(iter(self.keys))
         keys = ", ".join(f"{value} as {name}" for name, value in self.keys.items())
         aggregates = [f"{m.aggregate_sql()} as {m.name}" for m in metrics if m.is_aggregate]
@@ -61,8 +76,8 @@ class Summary:
             f"{m.ratio_sql()} as {m.name}" if m.kind == "ratio" else f"h.{m.name}" for m in metrics if m.published
         ]
         in_months = f"{self.dated} >= :first and {self.dated} < :after" if self.dated else ""
-        conditions = " and ".join(f"({part})" for part in (in_months, self.where) if part)
-        groups = ", ".join(str(i + 1) for i in range(len(self.keys)))
+        conditions = " and ".join(f"({part})" for part in (in_months, self.where, among) if part)
+        groups = self.groups or ", ".join(str(i + 1) for i in range(len(self.keys)))
         names = ", ".join(f"h.{name}" for name in self.keys)
         return f"""
             select {names}, {", ".join(measures)} from (
@@ -87,6 +102,7 @@ _CODE = {
     "discount_code": "d.discount_code",
 }
 _PRODUCT = {"store_key": "f.store_key", "currency_code": "o.currency_code", "product_key": "o.product_key"}
+_FAMILY = {"payment_family": "case when grouping(s.is_cod) = 1 then 'all' when s.is_cod then 'cod' else 'non_cod' end"}
 _ORDERS = "marts.order_facts as f"
 _WITH_LIFECYCLE = f"{_ORDERS} left join marts.order_lifecycle as l on l.order_key = f.order_key"
 _WITH_DISCOUNTS = f"{_ORDERS} inner join marts.discount_facts as d on d.order_key = f.order_key"
@@ -116,7 +132,6 @@ _MOVEMENT_ORIGINS = {
 _COHORT_ORIGINS = {"cohort_month": "f.order_date", "month_number": "f.order_date", "cohort_size": "f.customer_key"}
 _STEP_ORIGINS = {
     "step": "",  # a name of ours
-    "payment_family": "f.is_cod",
     "is_implied": "f.payment_state f.order_state f.is_physical",
     "seconds": "f.ordered_at l.pending_at l.paid_at l.shipped_at l.completed_at l.rts_at",
 }
@@ -147,8 +162,9 @@ SUMMARIES: dict[str, Summary] = {
     "product_daily": Summary({**_DAY, **_PRODUCT}, _WITH_LINES, _LINES, "f.order_date"),
     "product_monthly": Summary({**_MONTH, **_PRODUCT}, _WITH_LINES, _LINES, "f.order_date"),
     "lifecycle_monthly": Summary(
-        {"order_month": "date_trunc('month', s.order_date)::date", **_same("s", "store_key", "step", "payment_family")},
+        {"order_month": "date_trunc('month', s.order_date)::date", **_same("s", "store_key", "step"), **_FAMILY},
         _rows_of("lifecycle_steps", "s"), dated="s.order_date", origins=_STEP_ORIGINS,
+        groups="grouping sets ((1, 2, 3, s.is_cod), (1, 2, 3))",
     ),
     "status_funnel_monthly": Summary(
         {**_MONTH, **_same("f", "store_key", "currency_code", "order_state")},
@@ -164,6 +180,8 @@ MONTHLY_TABLES = tuple(name for name in SUMMARIES if name not in WHOLE_TABLES)
 A movement's month is not its order's, and an order that changes leaves movements in months that its new version does
 not know: `revenue_movements_daily` is computed whole whatever the months are, and like all, only differences written.
 """
+
+_STALE = sa.table("stale_groups", sa.column("period", sa.Date()), sa.column("store_key", sa.Text()))
 
 
 def _month_after(month: date) -> date:
@@ -192,24 +210,33 @@ def is_first_time(connection: sa.Connection) -> bool:
     return not connection.execute(sa.select(sa.exists().select_from(summarised_months))).scalar_one()
 
 
-def summarise(connection: sa.Connection, table_name: str, first: date, last: date, run_id: str) -> SummaryCounts:
+def summarise(
+    connection: sa.Connection, table_name: str, first: date, last: date, run_id: str, *, only_stale: bool = False
+) -> SummaryCounts:
     """Recompute a summary for the months from `first` to `last` (first days, both included).
 
     Whole groups are computed from the facts; rows that differ are written, rows of groups that vanished removed, and
-    the months marked as followed, all in the caller's transaction.
+    the months marked as followed, all in the caller's transaction. `only_stale`: of summaries by store, only the groups
+    whose facts changed since the summary last followed them.
     """
-    table = schema.metadata.tables[f"marts.{table_name}"]
+    table, summary = schema.metadata.tables[f"marts.{table_name}"], SUMMARIES[table_name]
     _lock(connection, table_name)
     # Taken before the facts are read: a load that commits meanwhile leaves the month stale, never wrongly fresh.
     months = sa.select(touched_months.c.order_month, touched_months.c.change_number)
-    dated = bool(SUMMARIES[table_name].dated)
+    dated = bool(summary.dated)
     if dated:
         months = months.where(touched_months.c.order_month.between(first, last))
     numbers = connection.execute(months).all()
     values = {"first": first, "after": _month_after(last)} if dated else {}
-    stage = _compute(connection, table, values)
     period = table.c[_period(table.primary_key.columns.keys())]
     in_months = [period >= first, period < _month_after(last)] if dated else []
+    among = ""
+    if only_stale and summary.follows_days:
+        _stage_stale_groups(connection, table, summary, values)
+        store = summary.keys["store_key"]
+        among = f"({summary.period}, {store}) in (select period, store_key from {_STALE.name})"  # noqa: S608 - ours
+        in_months.append(sa.tuple_(period, table.c.store_key).in_(sa.select(_STALE.c.period, _STALE.c.store_key)))
+    stage = _compute(connection, table, values, among)
     counts = _replace(connection, table, stage, run_id, in_months)
     if numbers:
         followed = insert(summarised_months).values(
@@ -273,7 +300,23 @@ def _lock(connection: sa.Connection, table_name: str) -> None:
     connection.execute(sa.select(sa.func.pg_advisory_xact_lock(sa.func.hashtext(f"order_assets {table_name}"))))
 
 
-def _compute(connection: sa.Connection, table: sa.Table, values: Mapping[str, date]) -> sa.Table:
+def _stage_stale_groups(
+    connection: sa.Connection, table: sa.Table, summary: Summary, values: Mapping[str, date]
+) -> None:
+    words = {
+        "table": table.name,
+        "period": next(iter(summary.keys)),
+        "from_date": summary.period.replace(summary.dated, "d.order_date"),
+    }
+    sql = source("summaries/stale_groups")
+    for word, value in words.items():
+        sql = sql.replace(f"{{{word}}}", value)
+    connection.execute(sa.text(f"drop table if exists {_STALE.name}"))
+    connection.execute(sa.text(sql), dict(values))
+    connection.execute(sa.text(f"analyze {_STALE.name}"))
+
+
+def _compute(connection: sa.Connection, table: sa.Table, values: Mapping[str, date], among: str = "") -> sa.Table:
     metrics = REGISTRY[table.name]
     names = [*SUMMARIES[table.name].keys, *(m.name for m in metrics if m.published)]
     stage = sa.Table(
@@ -285,7 +328,7 @@ def _compute(connection: sa.Connection, table: sa.Table, values: Mapping[str, da
     )
     stage.drop(connection, checkfirst=True)
     stage.create(connection)
-    query = sa.text(f"insert into {stage.name} ({', '.join(names)}) {SUMMARIES[table.name].sql(metrics)}")
+    query = sa.text(f"insert into {stage.name} ({', '.join(names)}) {SUMMARIES[table.name].sql(metrics, among)}")
     connection.execute(query, dict(values))
     return stage
 

@@ -192,7 +192,7 @@ def work(only: Sequence[str], mode: Mode) -> None:
     for first, last in due:
         for name in summaries.MONTHLY_TABLES:
             with engine.begin() as connection:
-                summaries.summarise(connection, name, first, last, run_id)
+                summaries.summarise(connection, name, first, last, run_id, only_stale=True)
     with engine.begin() as connection:
         if summaries.stale_tables(connection, AS_OF):
             for name in summaries.WHOLE_TABLES:

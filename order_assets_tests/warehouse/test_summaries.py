@@ -360,7 +360,7 @@ def test_a_month_is_stale_until_followed(
 ) -> None:
     """Without it, a month could keep its old sums, or be computed again for ever."""
     for month, number in touched.items():
-        do(engine, "insert into ops.touched_months values (:m, :n, now())", m=month, n=number)
+        do(engine, "insert into ops.touched_months values (:m, :n, now(), :n)", m=month, n=number)
     for month, number in summarised.items():
         do(engine, "insert into ops.summarised_months values ('revenue_daily', :m, :n)", m=month, n=number)
     with engine.connect() as connection:

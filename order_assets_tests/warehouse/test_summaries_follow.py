@@ -43,7 +43,7 @@ def follow(engine: sa.Engine, run_id: str = "run-1", as_of: date = AS_OF) -> Non
     with engine.begin() as connection:
         for name in MONTHLY_TABLES:
             for month in stale_months(connection, name):
-                summarise(connection, name, month, month, run_id)
+                summarise(connection, name, month, month, run_id, only_stale=True)
         for name in stale_tables(connection, as_of):
             summarise_whole(connection, name, as_of, run_id)
         set_as_of(connection, as_of, run_id)
@@ -156,6 +156,58 @@ def test_a_late_change_corrects_every_group_and_no_other(
     for name in changed:
         assert len(set(after[name]) - set(before[name])) < len(after[name]), f"{name}: others stay"
     assert bodies(from_scratch(loaded)) == bodies(after)
+
+
+_CANCELED = {"status": "canceled", "canceled_time": "2026-11-19T03:00:00Z", **_LATER}
+
+
+def _cancel_one(engine: sa.Engine, world: World) -> dict[str, Any]:
+    """Have an order canceled, loaded and not yet followed; return it as it was."""
+    order = _recognised(engine)
+    world.change_order(order["partition_key"], order["source_order_id"], _CANCELED)
+    load_world(engine, world, [order["partition_key"]], "run-2")
+    return order
+
+
+def test_only_groups_of_touched_days_are_computed(loaded: sa.Engine, world: World) -> None:
+    """Without it, one order of last year would cost as much as its whole month, in every summary."""
+    order = _cancel_one(loaded, world)
+    month = order["order_date"].replace(day=1)
+    of_month = "date_trunc('month', order_date)::date = :month"
+    touched = rows(loaded, f"select * from ops.touched_days where {of_month}", month=month)  # noqa: S608 - ours
+    assert order["order_date"] in {row["order_date"] for row in touched}
+    with loaded.begin() as connection:
+        few = summarise(connection, "revenue_daily", month, month, "run-2", only_stale=True)
+        again = summarise(connection, "revenue_daily", month, month, "run-2", only_stale=True)
+        whole = summarise(connection, "revenue_daily", date(2025, 1, 1), date(2026, 12, 1), "run-2")
+    assert (few.rows, few.written) == (len(touched), 1)
+    assert again.rows == 0
+    assert (whole.rows > few.rows, whole.written) == (True, 0)
+
+
+@pytest.mark.parametrize(
+    "unlisted", ["truncate ops.touched_days", "update ops.touched_months set whole_change_number = change_number"]
+)
+def test_a_month_whose_days_nobody_listed_is_computed_whole(loaded: sa.Engine, world: World, unlisted: str) -> None:
+    """Without it, what a release without lists, or a replay, had touched would keep its old sums."""
+    _cancel_one(loaded, world)
+    with loaded.begin() as connection:
+        connection.execute(sa.text(unlisted))
+    follow(loaded, "run-2")
+    followed = bodies(contents(loaded))
+    assert followed == bodies(from_scratch(loaded))
+
+
+def test_a_month_asked_for_is_repaired_whole(loaded: sa.Engine) -> None:
+    """Without it, a click on a month would not bring back what somebody deleted by hand."""
+    day = _recognised(loaded)["order_date"]
+    spoilt = "delete from marts.revenue_daily where order_date = :day"
+    query = "select orders_total from marts.revenue_daily where order_date = :day"
+    before = rows(loaded, query, day=day)
+    with loaded.begin() as connection:
+        connection.execute(sa.text(spoilt), {"day": day})
+        summarise(connection, "revenue_daily", day.replace(day=1), day.replace(day=1), "run-2")
+    assert rows(loaded, query, day=day) == before
 
 
 def test_a_paid_order_that_is_canceled_moves_back(loaded: sa.Engine, world: World) -> None:

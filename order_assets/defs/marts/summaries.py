@@ -57,6 +57,16 @@ def _counts(counts: summaries.SummaryCounts, total: int) -> dict[str, int]:
     }
 
 
+class MonthsConfig(dg.Config):
+    """How much of the months is computed."""
+
+    only_stale: bool = Field(
+        default=False,
+        description="Only what changed since the summaries last followed the facts, as schedules and sensors ask for;"
+        " else all of the months, so that a click repairs whatever is wrong in them.",
+    )
+
+
 @dg.multi_asset(
     name="monthly_summaries",
     specs=[_spec(name, MONTHS) for name in summaries.MONTHLY_TABLES],
@@ -64,7 +74,7 @@ def _counts(counts: summaries.SummaryCounts, total: int) -> dict[str, int]:
     can_subset=True,
 )
 def monthly_summaries(
-    context: dg.AssetExecutionContext, warehouse: WarehouseResource
+    context: dg.AssetExecutionContext, warehouse: WarehouseResource, config: MonthsConfig
 ) -> Iterator[dg.MaterializeResult[None]]:
     """Recompute the chosen summaries for the chosen months, each in a transaction of its own, some at a time."""
     first, last = (date.fromisoformat(context.partition_keys[i]) for i in (0, -1))
@@ -74,7 +84,7 @@ def monthly_summaries(
 
     def recompute(name: str) -> summaries.SummaryCounts:
         with engine.begin() as connection:
-            return summaries.summarise(connection, name, first, last, context.run.run_id)
+            return summaries.summarise(connection, name, first, last, context.run.run_id, only_stale=config.only_stale)
 
     errors: list[BaseException] = []
     with ThreadPoolExecutor(STATEMENTS_AT_ONCE) as threads, engine.connect() as connection:

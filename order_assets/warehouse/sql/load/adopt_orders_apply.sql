@@ -1,7 +1,7 @@
 -- See adopt_orders.
 with former as (
-    insert into prior_versions (order_key, order_date, source_system, currency_code, customer_key)
-    select f.order_key, f.order_date, f.source_system, f.currency_code, f.customer_key
+    insert into prior_versions (order_key, order_date, store_key, source_system, currency_code, customer_key)
+    select f.order_key, f.order_date, f.store_key, f.source_system, f.currency_code, f.customer_key
     from marts.order_facts as f
     inner join adopted_orders as a on a.order_key = f.order_key
 ),

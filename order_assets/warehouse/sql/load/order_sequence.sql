@@ -1,6 +1,7 @@
 -- Rank each affected customer's recognised orders anew; only rows whose rank differs are written.
 -- Customers are affected through the old and the new version of a changed order. An order that arrives late moves
--- the rank of later ones, so their days and months are touched as well.
+-- the rank of later ones: the day of one that was, or has become, its customer's first is touched as well, since sums
+-- tell first orders from later ones, but not the fifth from the sixth.
 with affected as (
     select p.currency_code, p.customer_key
     from prior_versions as p
@@ -13,7 +14,7 @@ with affected as (
 
 -- Customer by customer, so that the index finds their orders however many others have. A customer is of one source.
 ranked as (
-    select r.order_key, r.seq
+    select r.order_key, r.seq, r.customer_order_seq as former_seq
     from affected as a
     cross join lateral (
         select
@@ -35,7 +36,7 @@ moved as (
     set customer_order_seq = r.seq
     from ranked as r
     where r.order_key = f.order_key
-    returning f.order_date
+    returning f.order_date, f.store_key, least(r.seq, r.former_seq) = 1 or r.former_seq is null as is_told
 )
 
-insert into touched_dates (order_date) select order_date from moved
+insert into touched_dates (order_date, store_key) select order_date, store_key from moved where is_told

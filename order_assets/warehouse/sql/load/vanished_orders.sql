@@ -17,8 +17,9 @@ with gone as (
 ),
 
 former as (
-    insert into prior_versions (order_key, order_date, source_system, currency_code, customer_key, anomaly_codes)
-    select f.order_key, f.order_date, f.source_system, f.currency_code, f.customer_key, f.anomaly_codes
+    insert into prior_versions
+        (order_key, order_date, store_key, source_system, currency_code, customer_key, anomaly_codes)
+    select f.order_key, f.order_date, f.store_key, f.source_system, f.currency_code, f.customer_key, f.anomaly_codes
     from marts.order_facts as f
     inner join gone as g on g.order_key = f.order_key
 ),
