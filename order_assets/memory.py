@@ -31,6 +31,8 @@ def settled() -> Iterator[None]:
     Else it goes over libraries and definitions, some 300,000 objects, again and again: a tenth of a load's time.
     """
     before = gc.get_threshold()
+    gc.collect()  # what a crawl left would be passed over as well
+    give_back()
     gc.freeze()
     gc.set_threshold(_NEW_OBJECTS, *before[1:])
     try:

@@ -125,20 +125,9 @@ def refresh(  # noqa: PLR0913 - the choices of the command, all by name
         sync_partitions(instance, connection)
 
     how = {"mode": mode, "allow_shrink": allow_shrink}
-    ops = {f"crawl_{system}": {"config": {"accounts": list(keys), **how}} for system, keys in chosen.items()}
     with progress.observed_by(watching):
-        crawl = _run(repository, instance, "refresh_orders", config={"ops": ops})
-    stored = instance.get_run_by_id(crawl.run_id)
-    if stored is not None and stored.status is dg.DagsterRunStatus.CANCELED:
-        raise KeyboardInterrupt
-    run_ids = [crawl.run_id]
-    crawled = {(outcome.source_system, outcome.partition_key) for outcome in _account_outcomes(engine, crawl.run_id)}
-    with engine.connect() as connection:  # an account may have been retired meanwhile
-        active = {(system, key) for system in SOURCES for key in accounts.active_keys(connection, system)}
-    missed = {(system, key) for system, keys in chosen.items() for key in keys} & active - crawled
-    if any(_is_unexpected(event) for event in crawl.all_events) or missed:
-        raise RunFailedError(_explain("refresh_orders", crawl))
-
+        crawl_run_id = _crawl(repository, instance, engine, chosen, how)
+    run_ids = [crawl_run_id]
     on_step("facts")
     with progress.observed_by(watching):
         run_ids.append(_succeed(repository, instance, "load_facts"))
@@ -155,7 +144,7 @@ def refresh(  # noqa: PLR0913 - the choices of the command, all by name
     if is_stale:
         run_ids.append(_succeed(repository, instance, "summarise_all", config=as_of_config(as_of)))
     return Outcome(
-        accounts=_account_outcomes(engine, crawl.run_id),
+        accounts=_account_outcomes(engine, crawl_run_id),
         revenue=_totals(engine),
         months_recomputed=tuple(stale),
         run_ids=tuple(run_ids),
@@ -173,6 +162,28 @@ def run_job(job: str, config: Mapping[str, Any]) -> str:
     if not result.success:
         raise RunFailedError(_explain(job, result))
     return result.run_id
+
+
+def _crawl(
+    repository: dg.RepositoryDefinition,
+    instance: dg.DagsterInstance,
+    engine: sa.Engine,
+    chosen: Mapping[str, Collection[str]],
+    how: Mapping[str, object],
+) -> str:
+    """Crawl the accounts; return the run's id alone, since its events are many."""
+    ops = {f"crawl_{system}": {"config": {"accounts": list(keys), **how}} for system, keys in chosen.items()}
+    crawl = _run(repository, instance, "refresh_orders", config={"ops": ops})
+    stored = instance.get_run_by_id(crawl.run_id)
+    if stored is not None and stored.status is dg.DagsterRunStatus.CANCELED:
+        raise KeyboardInterrupt
+    crawled = {(outcome.source_system, outcome.partition_key) for outcome in _account_outcomes(engine, crawl.run_id)}
+    with engine.connect() as connection:  # an account may have been retired meanwhile
+        active = {(system, key) for system in SOURCES for key in accounts.active_keys(connection, system)}
+    missed = {(system, key) for system, keys in chosen.items() for key in keys} & active - crawled
+    if any(_is_unexpected(event) for event in crawl.all_events) or missed:
+        raise RunFailedError(_explain("refresh_orders", crawl))
+    return crawl.run_id
 
 
 def _run(
