@@ -9,7 +9,8 @@ How a check is shown, and what it blocks, is decided in `defs.checks`; the limit
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import re
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Literal
 
@@ -20,6 +21,8 @@ from order_assets.warehouse.metrics_registry import REGISTRY
 from order_assets.warehouse.sql import source
 
 EXAMPLES = 20
+_FROM_FACTS = r"marts\.order_facts(?: as f)?\s+where\s+(?P<condition>.*)"
+_OF_ORDERS = re.compile(rf"(?:--[^\n]*\n)*select (?:f\.)?order_key\s+from {_FROM_FACTS}", re.DOTALL)
 NOT_STATEMENTS = {21: "a test: the same input twice changes no row"}
 Severity = Literal["error", "warn"]
 
@@ -63,6 +66,12 @@ class Check:
         for word, value in self.words.items():
             sql = sql.replace(f"{{{word}}}", value)
         return sql
+
+    @property
+    def condition(self) -> str | None:
+        """Return the condition by which an order violates it, over `order_facts as f`; None if it reads more."""
+        found = _OF_ORDERS.fullmatch(self.sql().strip())
+        return None if found is None or re.search(r"\b(select|union)\b", found["condition"]) else found["condition"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -226,6 +235,31 @@ def find(connection: sa.Connection, check: Check, limits: Mapping[str, float]) -
     """  # noqa: S608 - fixed text of this module, the registry and the files
     failing, total, examples = connection.execute(sa.text(query), {name: limits[name] for name in check.binds}).one()
     return Finding(failing=int(failing), examples=tuple(examples), total=int(total))
+
+
+def find_together(
+    connection: sa.Connection, of_orders: Sequence[Check], limits: Mapping[str, float]
+) -> dict[tuple[str, str], Finding]:
+    """Run checks that have a `condition` in one read of the facts; those that are violated once more, for examples.
+
+    Raises:
+        ValueError: a check has none.
+    """
+    counts: list[str] = []
+    for check in of_orders:
+        if check.condition is None:
+            raise ValueError(f"{check.name} reads more than one order")
+        examined = check.examined.partition(" where ")[2] or "true"
+        counts += [f"count(*) filter (where {check.condition})", f"count(*) filter (where {examined})"]
+    if not counts:
+        return {}
+    query = f"select {', '.join(counts)} from marts.order_facts as f"  # noqa: S608 - fixed text of the files
+    values = {name: limits[name] for check in of_orders for name in check.binds}
+    row = connection.execute(sa.text(query), values).one()
+    return {
+        check.key: find(connection, check, limits) if failing else Finding(0, (), int(total))
+        for check, failing, total in zip(of_orders, row[::2], row[1::2], strict=True)
+    }
 
 
 def severity(check: Check, finding: Finding, limits: Mapping[str, float]) -> Severity:

@@ -15,11 +15,20 @@ import sqlalchemy as sa
 from order_assets.accounts_file import ChecksSection
 from order_assets.sandbox.world import World
 from order_assets.warehouse import schema
-from order_assets.warehouse.checks import CHECKS, EXAMPLES, NOT_STATEMENTS, Check, Finding, find, severity
+from order_assets.warehouse.checks import (
+    CHECKS,
+    EXAMPLES,
+    NOT_STATEMENTS,
+    Check,
+    Finding,
+    find,
+    find_together,
+    severity,
+)
 from order_assets.warehouse.engine import connect
 from order_assets.warehouse.summaries import WHOLE_TABLES, summarise_whole
 from order_assets_tests.warehouse.conftest import _database
-from order_assets_tests.warehouse.defects import DEFECTS, DROP_CONSTRAINTS, EXPECTED_IN_THE_WORLD
+from order_assets_tests.warehouse.defects import DEFECTS, DROP_CONSTRAINTS, EXPECTED_IN_THE_WORLD, Defect
 from order_assets_tests.warehouse.parts import SPEC, do, load_world, rows, summarise_all
 
 LIMITS = ChecksSection().model_dump()
@@ -93,22 +102,48 @@ def test_an_empty_database_passes_every_check(engine: sa.Engine) -> None:
     assert {check.name for check in CHECKS if _find(engine, check).failing} == set()
 
 
+def _plant(connection: sa.Connection, defect: Defect) -> str:
+    """Plant the defect; return the key of the row that has it."""
+    columns = ", ".join(column.name for column in schema.order_facts.c if column.computed is None)
+    key: str = connection.execute(sa.text(defect.names_it)).scalar_one()
+    for statement in defect.plants:
+        connection.execute(sa.text(statement.replace("{columns}", columns)), {"key": key})
+    return key
+
+
 @pytest.mark.parametrize("name", DEFECTS)
 def test_a_check_finds_its_defect(name: str, good: sa.Engine) -> None:
     """Without it, a check could be green whatever the data."""
     defect = DEFECTS[name]
     check = BY_NAME[defect.check]
-    columns = ", ".join(column.name for column in schema.order_facts.c if column.computed is None)
     with good.connect() as connection:
         before = find(connection, check, LIMITS)
-        key = connection.execute(sa.text(defect.names_it)).scalar_one()
-        for statement in defect.plants:
-            connection.execute(sa.text(statement.replace("{columns}", columns)), {"key": key})
+        key = _plant(connection, defect)
         after = find(connection, check, LIMITS)
         connection.rollback()
     assert after.failing == before.failing + 1
     if len(after.examples) == after.failing:
         assert set(after.examples) - set(before.examples) == {defect.found_as or key}
+
+
+@pytest.mark.parametrize("name", [name for name, defect in DEFECTS.items() if BY_NAME[defect.check].condition])
+def test_checks_of_one_read_find_what_each_finds(name: str, good: sa.Engine) -> None:
+    """Without it, the read they share could miss what the statement in the file finds, or call good orders bad."""
+    of_orders = [check for check in CHECKS if check.condition]
+    with good.connect() as connection:
+        _plant(connection, DEFECTS[name])
+        together = find_together(connection, of_orders, LIMITS)
+        apart = {check.key: find(connection, check, LIMITS) for check in of_orders}
+        connection.rollback()
+    assert together == apart
+    assert together[BY_NAME[DEFECTS[name].check].key].failing
+
+
+def test_checks_that_read_more_share_no_read() -> None:
+    """Without it, a check with a join or a union could be cut to its last condition."""
+    shared = {check.name for check in CHECKS if check.condition}
+    assert {"revenue_ladder_holds", "residual_is_small", "statuses_are_known"} <= shared
+    assert shared.isdisjoint({"references_resolve", "amounts_are_not_negative", "tombstones_have_a_crawl"})
 
 
 def test_every_check_has_a_defect() -> None:

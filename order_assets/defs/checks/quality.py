@@ -77,13 +77,22 @@ def _checks_of(group: str) -> dg.AssetChecksDefinition:
         is_refresh = bool(context.job_def.asset_layer.selected_asset_keys)
         known = _found_before(context.instance, wanted, read) if is_refresh else {}
 
+        of_orders = [check for check in wanted if check.key not in known and check.condition is not None]
+
+        def find_together() -> checks.Findings:
+            with engine.connect() as connection:
+                return checks.find_together(connection, of_orders, limits)
+
         def find(check: checks.Check) -> checks.Finding:
             if check.key in known:
                 return known[check.key]
+            if check in of_orders:
+                return together.result()[check.key]
             with engine.connect() as connection:
                 return checks.find(connection, check, limits)
 
         with ThreadPoolExecutor(STATEMENTS_AT_ONCE) as threads:
+            together = threads.submit(find_together)
             for check, finding in zip(wanted, threads.map(find, wanted), strict=True):
                 yield _result(check, finding, limits, read[check.key], is_new=check.key not in known)
 
