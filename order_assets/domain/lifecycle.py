@@ -71,14 +71,16 @@ def no_events() -> pd.DataFrame:
 
 def first_occurrences(entries: pd.DataFrame, length: int) -> dict[str, pd.Series]:
     """Return milestone -> first valid instant, one row per order (`length` of them), from `events`."""
-    earliest = entries.groupby(["status", "row"])["occurred_at"].min()
-    reached = set(entries["status"])
+    statuses, instants = arrow(entries["status"]), arrow(entries["occurred_at"]).cast(INSTANT.pyarrow_dtype)
+    rows = entries["row"].to_numpy(dtype=np.int64)
+    at = instants.cast(pa.int64()).to_numpy(zero_copy_only=False)
+    none = np.iinfo(np.int64).max
     firsts: dict[str, pd.Series] = {}
     for milestone in MILESTONES:
-        firsts[milestone] = constant(None, length, INSTANT)
-        if milestone in reached:
-            mine = earliest.loc[milestone]
-            firsts[milestone][mine.index.to_numpy(dtype=np.int64)] = mine.array
+        mine = pc.equal(statuses, milestone).to_numpy(zero_copy_only=False)
+        earliest = np.full(length, none)
+        np.minimum.at(earliest, rows[mine], at[mine])
+        firsts[milestone] = series(pa.array(earliest, mask=earliest == none).cast(INSTANT.pyarrow_dtype))
     return firsts
 
 
