@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import re
+
 import dagster as dg
 import pytest
 import sqlalchemy as sa
 
 from order_assets.defs.marts.tables import mart
+from order_assets.warehouse.checks import CHECKS, Check
 from order_assets_tests.defs.conftest import Installation
 
 _AS_BEFORE = "as before"
@@ -58,6 +61,13 @@ def test_what_somebody_wrote_by_hand_is_found(loaded: Installation, change: str,
     found = _evaluations(loaded.run("load_facts"))[check]
     assert not found.passed
     assert found.severity is dg.AssetCheckSeverity.ERROR
+
+
+@pytest.mark.parametrize("check", CHECKS, ids=lambda check: check.name)
+def test_every_schema_a_check_reads_is_thought_of(check: Check) -> None:
+    """Without it, a check could read a table whose changes nobody looks for, and pass for ever."""
+    read = re.findall(r"\b(?:from|join)\s+(?:lateral\s+)?([a-z_]+)\.[a-z_]+", check.sql())
+    assert set(read) <= {"marts", "ops", "raw", "information_schema"} | set(re.findall(r"\bas (\w+)\b", check.sql()))
 
 
 def test_a_limit_that_was_changed_is_applied(loaded: Installation) -> None:
