@@ -43,7 +43,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(prog="python -m bench", description=__doc__)
     parser.add_argument("--orders", type=int, default=200_000, help="about so many (default %(default)s)")
     parser.add_argument("--state", type=Path, default=Path(".order_assets"), help="folder for server and pages")
-    further = ["latency", "refresh", "history", "fetching"]
+    further = ["latency", "refresh", "history", "fetching", "overhead"]
     parser.add_argument("--legs", nargs="*", choices=further, default=further, help="beside the first load")
     parser.add_argument("--out", type=Path, help="append the results to this file, as JSON lines")
     args = parser.parse_args()
@@ -60,6 +60,10 @@ def main() -> None:
             bench.first(on, _LATENCY_MS)
         if "fetching" in args.legs:
             bench.fetching(on)
+        if "overhead" in args.legs:
+            found = legs.overhead(on, "bench_overhead")
+            bench.tell("Dagster's bookkeeping", ms_per_account=found["ms_per_account"])
+            bench.tell("seconds of a start", **found["start"])
     if "history" in args.legs:
         bench.history(args.orders, args.state.absolute())
 

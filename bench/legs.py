@@ -101,17 +101,28 @@ def ours(on: Stage, database: str) -> Measured:
     return _ours(on, database, "run")
 
 
+def overhead(on: Stage, database: str) -> dict[str, Any]:
+    """Measure Dagster's bookkeeping and the start of a command (see `overhead`)."""
+    prepare_ours(on, database)
+    environment = {**_environment(on, database), "PYTHONPATH": str(ROOT)}
+    found: dict[str, Any] = json.loads(run([sys.executable, "-m", "bench.overhead"], on.place, environment).output)
+    return found
+
+
 def _ours(on: Stage, database: str, *command: str) -> Measured:
+    return run([sys.executable, "-m", "order_assets.cli", *command], on.place, _environment(on, database))
+
+
+def _environment(on: Stage, database: str) -> dict[str, str]:
     accounts = on.folder / "accounts.toml"
     with os.fdopen(os.open(accounts, os.O_CREAT | os.O_WRONLY | os.O_TRUNC, 0o600), "w") as file:
         file.write("\n".join(_accounts_file(on)) + "\n")
-    environment = {
+    return {
         "ORDER_ASSETS_DATABASE_URL": on.url(database),
         "ORDER_ASSETS_STATE": str(on.state),
         "ORDER_ASSETS_ACCOUNTS": str(accounts),
         "DAGSTER_HOME": str(ROOT),
     }
-    return run([sys.executable, "-m", "order_assets.cli", *command], on.place, environment)
 
 
 def _accounts_file(on: Stage) -> Iterator[str]:

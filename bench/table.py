@@ -130,7 +130,20 @@ def _more(results: list[Result]) -> list[str]:
     lines = ["## Fetching and storage", "", *_head("", len(results))]
     lines += [_row(f"{share}, {n} in flight", _values(results, share, n)) for n in results[0].get(share, {})]
     lines += [_row(f"{size}, `{name}`", _values(results, size, name)) for name in results[0][size]]
-    return [*lines, ""]
+    return [*lines, "", *_overhead(results)]
+
+
+def _overhead(results: list[Result]) -> list[str]:
+    book, start = "Dagster's bookkeeping", "seconds of a start"
+    measured = [result for result in results if start in result]
+    if not measured:
+        return []
+    lines = ["## Bookkeeping and start-up", "", *_head("", len(results))]
+    name = f"{book}: ms per account, of 2,000 (target: at most 2)"
+    lines.append(_row(f"**{name}**", _values(results, book, "ms_per_account")))
+    words = {"imports": "all imports", "definitions": "Dagster's definitions, made by us"}
+    of = {key: words.get(key, f"of the imports, `{key}`") for key in measured[0][start]}
+    return [*lines, *(_row(f"{start}: {name}", _values(results, start, key)) for key, name in of.items()), ""]
 
 
 if __name__ == "__main__":

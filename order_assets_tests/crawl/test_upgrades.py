@@ -62,12 +62,12 @@ def _catalogs(engine: sa.Engine) -> Catalogs:
 
 
 def _contents(engine: sa.Engine, like: Contents | None = None) -> Contents:
-    """Return every row of every table; only the columns of `like`, if it is given."""
+    """Return every row of every table; only the tables and columns of `like`, if it is given."""
     found: Contents = {}
     tables = sa.inspect(engine)
     for place in schema.SCHEMAS:
         for name in sorted(tables.get_table_names(place)):
-            if name == "alembic_version":
+            if name == "alembic_version" or (like is not None and f"{place}.{name}" not in like):
                 continue
             columns = [column["name"] for column in tables.get_columns(name, place)]
             if like is not None and like[f"{place}.{name}"]:

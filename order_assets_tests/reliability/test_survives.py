@@ -60,7 +60,7 @@ def test_the_killed_command_leaves_no_run_that_is_called_started(kills: Killing,
     killed = kills.scene.start(database, *COMMAND, trap=Trap(place, 1))
     killed.exit_code()
     assert killed.was_killed
-    trap = Trap("warehouse.load.merge, after statement", 5, kills.scene.postmaster())
+    trap = Trap("warehouse.load._merge, after statement", 5, kills.scene.postmaster())
     without_server = kills.scene.start(database, *COMMAND, trap=trap)
     assert without_server.exit_code() == 1
     printed = without_server.printed()
@@ -70,7 +70,7 @@ def test_the_killed_command_leaves_no_run_that_is_called_started(kills: Killing,
     assert kills.scene.complaints(database, kills.expected) == []
 
 
-RESTARTED = ("crawl.ledger.", "warehouse.load.merge", "warehouse.summaries.")
+RESTARTED = ("crawl.ledger.", "warehouse.load._merge", "warehouse.summaries.")
 
 
 @pytest.mark.parametrize("part", RESTARTED)
