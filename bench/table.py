@@ -141,8 +141,8 @@ def _overhead(results: list[Result]) -> list[str]:
     lines = ["## Bookkeeping and start-up", "", *_head("", len(results))]
     name = f"{book}: ms per account, of 2,000 (target: at most 2)"
     lines.append(_row(f"**{name}**", _values(results, book, "ms_per_account")))
-    words = {"imports": "all imports", "definitions": "Dagster's definitions, made by us"}
-    of = {key: words.get(key, f"of the imports, `{key}`") for key in measured[0][start]}
+    whole = {"whole": "until the definitions are there"}
+    of = {key: whole.get(key, f"importing `{key}`, timed each") for key in measured[0][start]}
     return [*lines, *(_row(f"{start}: {name}", _values(results, start, key)) for key, name in of.items()), ""]
 
 
