@@ -1,4 +1,4 @@
-"""Summaries from facts: groups of whole months, or whole tables, recomputed, and only rows that differ written.
+"""Summaries from facts: whole groups, those that changed or all, recomputed, and only rows that differ written.
 
 The measures come from the registry in `metrics`; here is which facts a summary groups, and by what.
 """
