@@ -208,6 +208,9 @@ def test_a_kill_at_any_statement_leaves_everything_or_nothing(
             break
     assert kills * every > 40, "it was really killed on the way"
     assert _found(installation, texts) == set(), f"killed after statement {number}"
+    summed = {(row["store_key"], row["currency_code"]): row["n"] for row in installation.rows(REVENUE)}
+    query = "select store_key, currency_code, count(*) as n from marts.order_facts group by 1, 2"
+    assert summed == {(row["store_key"], row["currency_code"]): row["n"] for row in installation.rows(query)}
     assert forget.forget(installation.engine, installation.settings, "scalev", account).orders == 0, "twice is once"
 
 
